@@ -1,0 +1,33 @@
+/* The users file: lines "user:hash", with any hash of crypt(3) as mkpasswd and
+ * `openssl passwd` print it. Immutable once loaded, counted by reference; any
+ * thread may read it. */
+#ifndef CULVERT_AUTH_USERS_H
+#define CULVERT_AUTH_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/base/err.h"
+
+struct users;
+
+/* Reads a file: blank lines and lines that start with '#' are passed over; a
+ * user name is 1 to 255 bytes and may hold no colon.
+ * Returns ERR_OK and gives *users (users_unref), else an error and writes
+ * "FILE:LINE: what is wrong" (or "FILE: why") to message, of size bytes. A
+ * hash is never written anywhere. A file that others can write to, a user named
+ * twice, an unknown kind of hash, or a file with no user is an error. */
+enum err users_load(const char *path, struct users **users, char *message,
+                    size_t size);
+
+struct users *users_ref(struct users *users);
+void users_unref(struct users *users);
+
+/* Checks a password with crypt(3): slow on purpose, so never on a loop. An
+ * unknown user, or a password with a NUL byte, costs as much as a known one.
+ * Thread: any, several at once. */
+bool users_check(const struct users *users, const uint8_t *user,
+                 size_t user_len, const uint8_t *password, size_t password_len);
+
+#endif

@@ -1,0 +1,51 @@
+/* Passwords checked off the loops: a helper thread with a queue, and a cache.
+ *
+ * A password hash takes milliseconds to seconds by design. A good answer is
+ * remembered for a minute, keyed by an HMAC under a random key (never the
+ * password), so that a browser's hundred connections cost one hash. */
+#ifndef CULVERT_AUTH_VERIFY_H
+#define CULVERT_AUTH_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/users.h"
+#include "transport/base/err.h"
+#include "transport/loop/worker.h"
+
+struct verifier;
+
+/* One check under way. Gives nothing: it ends with done, or with
+ * verify_cancel. */
+struct verify;
+
+/* Starts the helper thread. Keeps a reference to users.
+ * Returns ERR_OK and gives *verifier (verifier_destroy), ERR_NO_MEMORY or
+ * ERR_NO_RESOURCES. */
+enum err verifier_create(struct users *users, struct verifier **verifier);
+
+/* Ends the thread. No check may be under way. */
+void verifier_destroy(struct verifier *verifier);
+
+/* Takes other users from now on, and forgets what it remembered. Thread: any.
+ */
+void verifier_set_users(struct verifier *verifier, struct users *users);
+
+/* Starts a check for a session on worker; the bytes are copied (and wiped
+ * after use). At most 1,000 wait in the queue.
+ * Returns ERR_OK and *verify (valid until done or cancel); ERR_NO_MEMORY, or
+ * ERR_LIMIT when the queue is full: then done is never called.
+ * Callback: done, once, on worker's thread, never from inside this call; known
+ * good answers come at once by way of the loop.
+ * Thread: worker's. */
+enum err verify_start(struct verifier *verifier, struct worker *worker,
+                      const uint8_t *user, size_t user_len,
+                      const uint8_t *password, size_t password_len,
+                      void (*done)(void *arg, bool good), void *arg,
+                      struct verify **verify);
+
+/* done will not be called. NULL does nothing. Thread: the worker's. */
+void verify_cancel(struct verify *verify);
+
+#endif

@@ -1,0 +1,70 @@
+/* What the program was told to do: the outcome of the command line, checked.
+ * Immutable once the workers run. */
+#ifndef CULVERT_PROXY_SETTINGS_H
+#define CULVERT_PROXY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "auth/rules.h"
+#include "auth/sources.h"
+#include "transport/base/addr.h"
+#include "transport/base/log.h"
+#include "transport/base/target.h"
+
+/* What speaks on a forward's listening side. */
+enum forward_kind {
+    FORWARD_SOCKS, /* -D: the client says where to, by SOCKS or HTTP CONNECT */
+    FORWARD_FIXED, /* -L: always to the same target */
+    FORWARD_STDIO, /* -W: standard input and output are the client */
+};
+
+/* Where to listen, as it was written: resolved when the listener opens. */
+enum listen_where {
+    LISTEN_LOOPBACK, /* nothing or localhost was said: 127.0.0.1 and ::1 */
+    LISTEN_ANY,      /* "*" or empty, or -g without an address */
+    LISTEN_HOST,     /* host */
+    LISTEN_UNIX,     /* path in host */
+};
+
+struct forward {
+    enum forward_kind kind;
+    enum listen_where where;
+    char host[TARGET_NAME_MAX + 1]; /* LISTEN_HOST and LISTEN_UNIX */
+    unsigned port;                  /* 0 picks one */
+    struct target target;           /* FORWARD_FIXED and FORWARD_STDIO */
+    const char *text; /* as it was given, for messages; borrowed */
+    struct forward *next;
+};
+
+struct settings {
+    struct forward *forwards; /* in the order given */
+    unsigned workers;         /* 0: as many as there are processors */
+
+    int family;        /* -4, -6: AF_INET, AF_INET6; else AF_UNSPEC */
+    char *bind_host;   /* -b: source address or name, or NULL */
+    char *bind_device; /* -B: interface, or NULL */
+
+    bool gateway_ports;           /* -g */
+    bool exit_on_forward_failure; /* any listener that fails ends the program */
+    bool background;              /* -f */
+    bool unlink_socket;           /* StreamLocalBindUnlink */
+    mode_t socket_mask;           /* StreamLocalBindMask, 0177 */
+
+    struct log_options log;
+
+    struct sources *sources; /* --allow-from; never NULL, may be empty */
+    struct rules *rules;     /* --permit, --deny; never NULL, may be empty */
+    char *users_path;        /* --users, or NULL */
+
+    double handshake_timeout; /* seconds; 0 is never, for all of these */
+    double connect_timeout;
+    double idle_timeout;
+    double half_closed_timeout;
+    double drain_timeout;
+    unsigned max_sessions;   /* of the process; 0 is no limit */
+    unsigned max_per_source; /* of one client address; 0 is no limit */
+};
+
+#endif
