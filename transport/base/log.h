@@ -63,6 +63,12 @@ bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* As log_write at LOG_INFO, on stderr even where the log is a file: the lines
+ * that say what stands. always: with -q too (a port that was picked). Thread:
+ * the main one, before the terminal is given up. */
+void log_ready(bool always, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* One allowance of messages: at most burst in every 10 seconds, after which
  * the number held back is told. Zero is a fresh one. */
 struct log_limit {

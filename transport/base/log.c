@@ -1,0 +1,488 @@
+/* Rejected: a write(2) per line by the thread that speaks. It is simpler, but
+ * a terminal that was stopped with ^S, or a pipe whose reader sleeps, would
+ * stop every session of that worker. And a non-blocking stderr: the flag
+ * belongs to the open file, which the shell and its other children share. */
+#include "transport/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What may wait to be written. A line is some 250 bytes. */
+#define QUEUE_BYTES (256u * 1024)
+
+/* The writer lets lines gather for this long, so that under load one wake
+ * serves many. */
+#define GATHER_NS (5 * 1000 * 1000)
+
+#define MESSAGE_MAX 1024
+
+static struct {
+    enum log_level level;
+    enum log_format format;
+    const char *path;
+
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    pthread_t thread;
+    bool has_thread;
+    bool closing;
+    int fd;
+    char *queue; /* two halves: one fills, one is written */
+    char *spare;
+    size_t len;
+    uint64_t lost;
+} sink = {
+    .level = LOG_INFO,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .filled = PTHREAD_COND_INITIALIZER,
+    .fd = STDERR_FILENO,
+};
+
+static const char *const level_words[] = {
+    [LOG_QUIET] = "quiet",  [LOG_FATAL] = "fatal", [LOG_ERROR] = "error",
+    [LOG_WARN] = "warning", [LOG_INFO] = "info",   [LOG_VERBOSE] = "verbose",
+    [LOG_DEBUG] = "debug",
+};
+
+static void
+write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return; /* a full disk: there is nobody to tell */
+        text += n;
+        len -= (size_t)n;
+    }
+}
+
+static enum err
+open_file(const char *path, int *fd)
+{
+    *fd =
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+    return *fd < 0 ? err_from_errno(errno) : ERR_OK;
+}
+
+enum err
+log_open(const struct log_options *options)
+{
+    int fd = STDERR_FILENO;
+
+    if (options->path) {
+        enum err err = open_file(options->path, &fd);
+
+        if (err)
+            return err;
+    }
+    sink.level = options->level;
+    sink.format = options->format;
+    sink.path = options->path;
+    sink.fd = fd;
+    return ERR_OK;
+}
+
+static void
+say_lost(int fd, uint64_t lost)
+{
+    char line[96];
+    int n;
+
+    if (sink.format == LOG_JSON)
+        n = snprintf(line, sizeof(line),
+                     "{\"event\":\"log-lost\",\"lines\":%llu}\n",
+                     (unsigned long long)lost);
+    else
+        n = snprintf(line, sizeof(line), "culvert: log-lost lines=%llu\n",
+                     (unsigned long long)lost);
+    write_all(fd, line, (size_t)n);
+}
+
+static void *
+writer_main(void *arg)
+{
+    const struct timespec gather = {.tv_nsec = GATHER_NS};
+
+    (void)arg;
+    pthread_mutex_lock(&sink.lock);
+    while (!sink.closing || sink.len > 0) {
+        if (sink.len == 0) {
+            pthread_cond_wait(&sink.filled, &sink.lock);
+            continue;
+        }
+        if (!sink.closing) {
+            pthread_mutex_unlock(&sink.lock);
+            nanosleep(&gather, NULL);
+            pthread_mutex_lock(&sink.lock);
+        }
+        char *text = sink.queue;
+        size_t len = sink.len;
+        uint64_t lost = sink.lost;
+        int fd = sink.fd;
+
+        sink.queue = sink.spare;
+        sink.spare = text;
+        sink.len = 0;
+        sink.lost = 0;
+        pthread_mutex_unlock(&sink.lock);
+        write_all(fd, text, len);
+        if (lost > 0)
+            say_lost(fd, lost);
+        pthread_mutex_lock(&sink.lock);
+    }
+    pthread_mutex_unlock(&sink.lock);
+    return NULL;
+}
+
+void
+log_start(void)
+{
+    sink.queue = malloc(QUEUE_BYTES);
+    sink.spare = malloc(QUEUE_BYTES);
+    if (!sink.queue || !sink.spare)
+        return;
+    sink.closing = false;
+    sink.has_thread = !pthread_create(&sink.thread, NULL, writer_main, NULL);
+    if (sink.has_thread)
+        pthread_setname_np(sink.thread, "log");
+}
+
+enum err
+log_reopen(void)
+{
+    enum err err;
+    int fd;
+
+    if (!sink.path)
+        return ERR_OK;
+    err = open_file(sink.path, &fd);
+    if (err)
+        return err;
+    pthread_mutex_lock(&sink.lock);
+    /* The number stays, so the writer needs no word of the change. */
+    if (dup3(fd, sink.fd, O_CLOEXEC) < 0)
+        err = err_from_errno(errno);
+    pthread_mutex_unlock(&sink.lock);
+    close(fd);
+    return err;
+}
+
+void
+log_close(void)
+{
+    struct timespec limit;
+    bool ended = true;
+
+    if (sink.has_thread) {
+        pthread_mutex_lock(&sink.lock);
+        sink.closing = true;
+        pthread_cond_signal(&sink.filled);
+        pthread_mutex_unlock(&sink.lock);
+        clock_gettime(CLOCK_REALTIME, &limit);
+        limit.tv_sec += 1;
+        ended = pthread_timedjoin_np(sink.thread, NULL, &limit) == 0;
+        sink.has_thread = false;
+    }
+    if (!ended)
+        return; /* the writer is stuck, and the process about to end */
+    free(sink.queue);
+    free(sink.spare);
+    sink.queue = sink.spare = NULL;
+    if (sink.path)
+        close(sink.fd);
+    sink.fd = STDERR_FILENO;
+    sink.path = NULL;
+}
+
+bool
+log_enabled(enum log_level level)
+{
+    return level <= sink.level;
+}
+
+/* Takes whole lines only: half a line is worse than none. */
+static void
+put_line(const char *line, size_t len)
+{
+    pthread_mutex_lock(&sink.lock);
+    if (!sink.has_thread) {
+        write_all(sink.fd, line, len);
+    } else if (sink.len + len > QUEUE_BYTES) {
+        sink.lost++;
+    } else {
+        memcpy(sink.queue + sink.len, line, len);
+        if (sink.len == 0)
+            pthread_cond_signal(&sink.filled);
+        sink.len += len;
+    }
+    pthread_mutex_unlock(&sink.lock);
+}
+
+/* ISO 8601, UTC, milliseconds. */
+static void
+format_time(char out[32])
+{
+    struct timespec now;
+    struct tm tm;
+    size_t n;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, 32 - n, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* --- events with fields --------------------------------------------------- */
+
+/* Two bytes are kept for "}\n" or "\n". */
+static bool
+event_put(struct log_event *event, const char *text, size_t len)
+{
+    if (event->full || event->len + len + 2 > sizeof(event->text)) {
+        event->full = true;
+        return false;
+    }
+    memcpy(event->text + event->len, text, len);
+    event->len += len;
+    return true;
+}
+
+static bool
+event_puts(struct log_event *event, const char *text)
+{
+    return event_put(event, text, strlen(text));
+}
+
+static bool
+is_plain(const char *text)
+{
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
+            return false;
+    }
+    return true;
+}
+
+static void
+event_put_quoted(struct log_event *event, const char *text)
+{
+    bool json = event->format == LOG_JSON;
+    char escape[8];
+
+    event_puts(event, "\"");
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\') {
+            escape[0] = '\\';
+            escape[1] = (char)c;
+            event_put(event, escape, 2);
+        } else if (c < ' ' || c >= 0x7f) {
+            snprintf(escape, sizeof(escape), json ? "\\u%04x" : "\\x%02x", c);
+            event_puts(event, escape);
+        } else {
+            event_put(event, text, 1);
+        }
+    }
+    event_puts(event, "\"");
+}
+
+static size_t
+begin_field(struct log_event *event, const char *name)
+{
+    size_t mark = event->len;
+
+    if (event->format == LOG_JSON) {
+        event_puts(event, mark > 1 ? ",\"" : "\"");
+        event_puts(event, name);
+        event_puts(event, "\":");
+    } else {
+        event_puts(event, " ");
+        event_puts(event, name);
+        event_puts(event, "=");
+    }
+    return mark;
+}
+
+/* A field that did not fit goes again; later, shorter ones may still fit. */
+static void
+end_field(struct log_event *event, size_t mark)
+{
+    if (event->full)
+        event->len = mark;
+    event->full = false;
+}
+
+void
+log_begin(struct log_event *event, enum log_level level, const char *name)
+{
+    char now[32];
+
+    event->level = level;
+    event->format = sink.format;
+    event->len = 0;
+    event->full = false;
+    format_time(now);
+    if (event->format == LOG_JSON) {
+        event_puts(event, "{");
+        log_string(event, "time", now);
+        log_string(event, "level", level_words[level]);
+        log_string(event, "event", name);
+    } else {
+        event_puts(event, "culvert: ");
+        event_puts(event, name);
+        log_string(event, "time", now);
+    }
+}
+
+void
+log_string(struct log_event *event, const char *name, const char *value)
+{
+    size_t mark = begin_field(event, name);
+
+    if (event->format == LOG_TEXT && is_plain(value))
+        event_puts(event, value);
+    else
+        event_put_quoted(event, value);
+    end_field(event, mark);
+}
+
+void
+log_number(struct log_event *event, const char *name, uint64_t value)
+{
+    size_t mark = begin_field(event, name);
+    char digits[24];
+
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+    event_puts(event, digits);
+    end_field(event, mark);
+}
+
+void
+log_seconds(struct log_event *event, const char *name, uint64_t ms)
+{
+    size_t mark = begin_field(event, name);
+    char digits[32];
+
+    snprintf(digits, sizeof(digits), "%llu.%03llu",
+             (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+    event_puts(event, digits);
+    end_field(event, mark);
+}
+
+void
+log_send(struct log_event *event)
+{
+    if (!log_enabled(event->level))
+        return;
+    if (event->format == LOG_JSON)
+        event->text[event->len++] = '}';
+    event->text[event->len++] = '\n';
+    put_line(event->text, event->len);
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+static void
+put_message(enum log_level level, const char *message)
+{
+    char line[MESSAGE_MAX + 16];
+    int n;
+
+    if (sink.format == LOG_JSON) {
+        struct log_event event;
+
+        log_begin(&event, level, "message");
+        log_string(&event, "message", message);
+        log_send(&event);
+        return;
+    }
+    n = snprintf(line, sizeof(line), "culvert: %s\n", message);
+    put_line(line, (size_t)n);
+}
+
+static void
+write_message(enum log_level level, const char *format, va_list args)
+{
+    char message[MESSAGE_MAX];
+
+    vsnprintf(message, sizeof(message), format, args);
+    /* A name from a peer may hold anything: no line of its own making. */
+    for (char *c = message; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    put_message(level, message);
+}
+
+void
+log_write(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    if (!log_enabled(level))
+        return;
+    va_start(args, format);
+    write_message(level, format, args);
+    va_end(args);
+}
+
+void
+log_ready(bool always, const char *format, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list args;
+
+    if (!always && !log_enabled(LOG_INFO))
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    put_message(LOG_QUIET, message);
+    if (sink.path)
+        dprintf(STDERR_FILENO, "culvert: %s\n", message);
+}
+
+#define LIMIT_BURST     5
+#define LIMIT_WINDOW_MS 10000
+
+void
+log_limited(struct log_limit *limit, enum log_level level, const char *format,
+            ...)
+{
+    struct timespec now;
+    uint64_t now_ms;
+    va_list args;
+
+    if (!log_enabled(level))
+        return;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    if (limit->said == 0 || now_ms - limit->window_ms >= LIMIT_WINDOW_MS) {
+        if (limit->held > 0)
+            log_write(level, "%u messages like the next were held back",
+                      limit->held);
+        *limit = (struct log_limit){.window_ms = now_ms};
+    }
+    if (limit->said >= LIMIT_BURST) {
+        limit->held++;
+        return;
+    }
+    limit->said++;
+    va_start(args, format);
+    write_message(level, format, args);
+    va_end(args);
+}
