@@ -415,7 +415,7 @@ put_message(enum log_level level, const char *message)
     put_line(line, (size_t)n);
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 write_message(enum log_level level, const char *format, va_list args)
 {
     char message[MESSAGE_MAX];

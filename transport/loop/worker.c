@@ -17,7 +17,8 @@ struct worker {
 
     ev_prepare prepare; /* runs tasks before the loop waits */
     ev_idle idle;       /* keeps it from waiting while some are left */
-    struct task *tasks;
+    struct task *tasks; /* what to run next time */
+    struct task *due;   /* what is being run now */
 
     ev_async wake;
     _Atomic(struct mail *) mail; /* newest first */
@@ -36,22 +37,18 @@ static void
 run_tasks(struct worker *worker)
 {
     for (int round = 0; worker->tasks && round < TASK_ROUNDS; round++) {
-        /* New tasks go behind this one, into the next round. */
-        struct task *last = worker->tasks->prev;
-        struct task *task;
+        struct task *each;
 
-        do {
-            task = worker->tasks;
-            DL_DELETE(worker->tasks, task);
-            task->prev = task->next = NULL;
-            /* A task that was taken back meanwhile is not in the list, so
-             * `last` may be gone; then the list's end ends the round. */
-            bool was_last = task == last;
+        DL_FOREACH (worker->tasks, each)
+            each->list_ = &worker->due;
+        worker->due = worker->tasks;
+        worker->tasks = NULL;
+        while (worker->due) {
+            struct task *task = worker->due;
 
+            worker_undefer(worker, task);
             task->run(task);
-            if (was_last)
-                break;
-        } while (worker->tasks);
+        }
     }
 }
 
@@ -218,19 +215,20 @@ void
 worker_defer(struct worker *worker, struct task *task)
 {
     worker_assert_here(worker);
-    if (task->prev) /* utlist: each element of a list has a prev */
+    if (task->list_)
         return;
     DL_APPEND(worker->tasks, task);
+    task->list_ = &worker->tasks;
 }
 
 void
 worker_undefer(struct worker *worker, struct task *task)
 {
     worker_assert_here(worker);
-    if (!task->prev)
+    if (!task->list_)
         return;
-    DL_DELETE(worker->tasks, task);
-    task->prev = task->next = NULL;
+    DL_DELETE(*task->list_, task);
+    task->list_ = NULL;
 }
 
 void

@@ -19,6 +19,7 @@ struct worker;
  * started it. Embedded in its owner; zero is idle. */
 struct task {
     void (*run)(struct task *task);
+    struct task **list_; /* where it waits, or NULL */
     struct task *prev;
     struct task *next;
 };
