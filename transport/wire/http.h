@@ -16,7 +16,9 @@
 
 /* err says how the request is to be answered, all of them with the head
  * parsed to its end: ERR_OK (CONNECT, target set), ERR_BAD_COMMAND (another
- * method: 501 with http_write_not_proxy's text), ERR_MALFORMED (400). */
+ * method: 501 with http_write_not_proxy's text), ERR_MALFORMED (400: a target
+ * that is not host:port, or a header line that proxies read differently).
+ * Credentials that cannot be decoded are none. */
 struct http_request {
     enum err err;
     bool has_credentials;
@@ -37,25 +39,29 @@ enum wire_status http_parse_request(const void *bytes, size_t len,
 /* Room for any reply below. */
 #define HTTP_REPLY_MAX 1024
 
-/* The whole reply for an outcome: 200 for ERR_OK, else the status of
- * CONFORMANCE.md table 6 with a line of text. Failures ask to close, except
- * that 407 carries Proxy-Authenticate. Returns its length. */
+/* The whole reply for an outcome: 200 for ERR_OK, else the status of codes.h
+ * with a line of text. Failures say that they close; 407 carries
+ * Proxy-Authenticate. Returns its length, without the NUL. */
 size_t http_write_reply(char out[HTTP_REPLY_MAX], enum err err);
 
 /* The answer to a client that was told to use an HTTP proxy: 501, and what
  * this port speaks (SOCKS4, SOCKS4a, SOCKS5, HTTP CONNECT). */
 size_t http_write_not_proxy(char out[HTTP_REPLY_MAX]);
 
-/* Client's side: CONNECT with an optional Basic header. Returns the length. */
+/* Client's side: CONNECT with an optional Basic header; credentials may be
+ * NULL. Returns the length, or 0 for what has no form here: a path, or a user
+ * name with a colon. The caller wipes out. */
 #define HTTP_REQUEST_MAX 1536
 size_t http_write_request(char out[HTTP_REQUEST_MAX],
                           const struct target *target,
                           const struct wire_credentials *credentials);
-/* Parses a reply's head. *status is the number of its first line. */
+/* Parses a reply's head. *status is the number of its first line. WIRE_BAD as
+ * for a request. */
 enum wire_status http_parse_reply(const void *bytes, size_t len, int *status,
                                   size_t *used);
 
-/* The status for an outcome (CONFORMANCE.md table 6), and back. */
+/* The status for an outcome (codes.h), and back: any 2xx is ERR_OK, a number
+ * that says nothing more is ERR_REMOTE_FAILED. */
 int http_status_from_err(enum err err);
 enum err http_err_from_status(int status);
 

@@ -32,9 +32,9 @@ enum socks4_code {
 #define SOCKS4_REPLY_BYTES 8
 
 /* command is the byte as it came. is_4a: the client sent a name. err is
- * ERR_OK, or ERR_MALFORMED for a name or port that cannot be (target not
- * set). user is what the client claims, cut to 255 bytes, never an identity
- * (S4-6). */
+ * ERR_OK, or ERR_MALFORMED for a name that cannot be or a CONNECT to port 0
+ * (target not set). user is what the client claims, cut to 255 bytes, never an
+ * identity (S4-6). */
 struct socks4_request {
     uint8_t command;
     bool is_4a;
@@ -54,8 +54,9 @@ enum wire_status socks4_parse_request(const void *bytes, size_t len,
 size_t socks4_write_reply(uint8_t out[SOCKS4_REPLY_BYTES],
                           enum socks4_code code, const union addr *bound);
 
-/* Client's side: user may be NULL; a name or an IPv6 address becomes 4a.
- * Returns the length. */
+/* Client's side: user may be NULL and is cut to SOCKS4_USER_MAX bytes; a name,
+ * an IPv6 address and 0.0.0.x (which would be taken for 4a's mark) become 4a.
+ * Returns the length, or 0 for a path, which has no form here. */
 size_t socks4_write_request(uint8_t out[SOCKS4_REQUEST_MAX],
                             enum socks4_command command,
                             const struct target *target, const char *user);
@@ -64,7 +65,8 @@ enum wire_status socks4_parse_reply(const void *bytes, size_t len,
                                     uint8_t *code, union addr *bound,
                                     size_t *used);
 
-/* The reply code for an outcome (CONFORMANCE.md table 6), and back. */
+/* The reply code for an outcome (codes.h), and back: a code that says nothing
+ * more is ERR_REMOTE_FAILED. */
 enum socks4_code socks4_code_from_err(enum err err);
 enum err socks4_err_from_code(uint8_t code);
 

@@ -48,7 +48,8 @@ struct socks5_greeting {
 /* RFC 1928 4. command is the byte as it came (parsers let unknown ones
  * through, the caller answers 07). err is ERR_OK; ERR_BAD_ADDRESS_TYPE for an
  * unknown ATYP (target not set, and where the message ends is unknown);
- * ERR_MALFORMED for a name or port that cannot be (target not set). */
+ * ERR_MALFORMED for a name that cannot be or a CONNECT to port 0 (target not
+ * set). */
 struct socks5_request {
     uint8_t command;
     enum err err;
@@ -58,7 +59,9 @@ struct socks5_request {
 /* RFC 1928 6. */
 struct socks5_reply {
     uint8_t rep;
-    struct target bound; /* BND.ADDR and BND.PORT; a name is accepted */
+    /* BND.ADDR and BND.PORT. A name is accepted; one that cannot be is a
+     * TARGET_ADDR of AF_UNSPEC, as is an unknown ATYP after a failure. */
+    struct target bound;
 };
 
 /* Room for the longest of each message. */
@@ -100,7 +103,8 @@ size_t socks5_write_greeting(uint8_t out[SOCKS5_GREETING_MAX],
                              const struct socks5_greeting *greeting);
 size_t socks5_write_password(uint8_t out[SOCKS5_PASSWORD_MAX],
                              const struct wire_credentials *credentials);
-/* The target is a name or an address (a path has no form here). */
+/* The target is a name or an address. Returns 0 for a path, which has no form
+ * here. */
 size_t socks5_write_request(uint8_t out[SOCKS5_REQUEST_MAX],
                             enum socks5_command command,
                             const struct target *target);
@@ -109,10 +113,13 @@ enum wire_status socks5_parse_method(const void *bytes, size_t len,
 /* VER 1, and 5 as some servers send it (UP-2). */
 enum wire_status socks5_parse_password_result(const void *bytes, size_t len,
                                               bool *success, size_t *used);
+/* WIRE_BAD: not version 5, or a success with an unknown ATYP, since then the
+ * target's bytes begin nobody knows where. */
 enum wire_status socks5_parse_reply(const void *bytes, size_t len,
                                     struct socks5_reply *out, size_t *used);
 
-/* The reply code for an outcome (CONFORMANCE.md table 6), and back. */
+/* The reply code for an outcome (codes.h), and back: a code that says nothing
+ * more is ERR_REMOTE_FAILED. */
 enum socks5_rep socks5_rep_from_err(enum err err);
 enum err socks5_err_from_rep(uint8_t rep);
 
