@@ -31,10 +31,11 @@ enum listen_where {
 struct forward {
     enum forward_kind kind;
     enum listen_where where;
+    bool bind_given; /* an address was written, so that -g changes nothing */
     char host[TARGET_NAME_MAX + 1]; /* LISTEN_HOST and LISTEN_UNIX */
     unsigned port;                  /* 0 picks one */
     struct target target;           /* FORWARD_FIXED and FORWARD_STDIO */
-    const char *text; /* as it was given, for messages; borrowed */
+    const char *text; /* as it was given, for messages; borrowed from argv */
     struct forward *next;
 };
 
@@ -46,13 +47,13 @@ struct settings {
     char *bind_host;   /* -b: source address or name, or NULL */
     char *bind_device; /* -B: interface, or NULL */
 
-    bool gateway_ports;           /* -g */
+    bool gateway_ports;           /* -g; the forwards have it applied */
     bool exit_on_forward_failure; /* any listener that fails ends the program */
     bool background;              /* -f */
     bool unlink_socket;           /* StreamLocalBindUnlink */
     mode_t socket_mask;           /* StreamLocalBindMask, 0177 */
 
-    struct log_options log;
+    struct log_options log; /* its path is borrowed from argv */
 
     struct sources *sources; /* --allow-from; never NULL, may be empty */
     struct rules *rules;     /* --permit, --deny; never NULL, may be empty */
@@ -66,5 +67,31 @@ struct settings {
     unsigned max_sessions;   /* of the process; 0 is no limit */
     unsigned max_per_source; /* of one client address; 0 is no limit */
 };
+
+/* Returns settings with every default and no forward; NULL when out of
+ * memory. Owner: the caller, settings_destroy. */
+struct settings *settings_create(void);
+
+void settings_destroy(struct settings *settings);
+
+/* What to answer where settings_open_proxy is true, behind the forward's
+ * text. */
+#define SETTINGS_OPEN_PROXY_TEXT                                           \
+    "refused: this would be an open proxy, for whoever can reach it; add " \
+    "--allow-from CIDR (who may come in) or --users FILE (passwords), or " \
+    "--allow-from any if that is really meant"
+
+/* Whether a forward that listens on addr would let strangers connect anywhere
+ * from this machine: SOCKS, beyond loopback, leaving by plain TCP, with
+ * neither a source rule nor users. Such a listener is not opened. */
+bool settings_open_proxy(const struct settings *settings,
+                         const struct forward *forward, const union addr *addr);
+
+/* Whether a forward to a fixed target that listens on addr is there for
+ * whoever can reach it: beyond loopback without a source rule (a fixed target
+ * leaves no room for a password). It is opened, as ssh does, with a warning. */
+bool settings_open_forward(const struct settings *settings,
+                           const struct forward *forward,
+                           const union addr *addr);
 
 #endif

@@ -1,0 +1,60 @@
+/* What each option and each keyword that acts does to the settings.
+ *
+ * One shape for all, so that the two tables (option_table, option_keyword)
+ * can name them: reads value (never NULL; borrowed, but for forwards and the
+ * log's path, which keep the borrow: it is argv's). Returns true, or false
+ * when it was wrong and a message has been printed. */
+#ifndef CULVERT_PROXY_OPTION_APPLY_H
+#define CULVERT_PROXY_OPTION_APPLY_H
+
+#include <stdbool.h>
+
+#include "proxy/option_state.h"
+
+typedef bool option_apply_fn(struct option_state *state, const char *value);
+
+/* Forwards. */
+option_apply_fn option_apply_dynamic;
+option_apply_fn option_apply_local;
+option_apply_fn option_apply_local_words;
+option_apply_fn option_apply_stdio;
+option_apply_fn option_apply_clear_forwards;
+option_apply_fn option_apply_gateway_ports;
+option_apply_fn option_apply_exit_on_failure;
+option_apply_fn option_apply_unlink;
+option_apply_fn option_apply_mask;
+
+/* The way out. */
+option_apply_fn option_apply_via;
+option_apply_fn option_apply_family;
+option_apply_fn option_apply_bind_host;
+option_apply_fn option_apply_bind_device;
+
+/* The process and its log. */
+option_apply_fn option_apply_background;
+option_apply_fn option_apply_workers;
+option_apply_fn option_apply_log_path;
+option_apply_fn option_apply_log_format;
+option_apply_fn option_apply_log_level;
+option_apply_fn option_apply_verbose;
+option_apply_fn option_apply_check;
+option_apply_fn option_apply_help;
+option_apply_fn option_apply_version;
+option_apply_fn option_apply_ignore_unknown;
+
+/* Who may come in, and where they may go. */
+option_apply_fn option_apply_users;
+option_apply_fn option_apply_allow_from;
+option_apply_fn option_apply_permit;
+option_apply_fn option_apply_deny;
+
+/* Limits. */
+option_apply_fn option_apply_handshake_timeout;
+option_apply_fn option_apply_connect_timeout;
+option_apply_fn option_apply_idle_timeout;
+option_apply_fn option_apply_half_closed_timeout;
+option_apply_fn option_apply_drain_timeout;
+option_apply_fn option_apply_max_sessions;
+option_apply_fn option_apply_max_per_source;
+
+#endif

@@ -1,0 +1,266 @@
+/* Not getopt_long: it keeps file-scope state, reorders argv, takes any
+ * unambiguous beginning of a long option (so that each new option breaks
+ * someone's script), and prints messages that do not name the value. */
+#include "proxy/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "auth/users.h"
+#include "proxy/option_table.h"
+#include "proxy/usage.h"
+
+/* The command line, and where it is read. */
+struct scan {
+    int argc;
+    char **argv;
+    int at; /* the next argument */
+    struct option_state state;
+};
+
+static bool
+act(struct scan *scan, const struct option_entry *entry)
+{
+    struct option_state *state = &scan->state;
+
+    switch (entry->kind) {
+    case OPTION_KIND_ACTS:
+        return entry->apply(state, state->value ? state->value : entry->fixed);
+    case OPTION_KIND_SILENT:
+        return true;
+    case OPTION_KIND_IDLE:
+        option_state_idle(state, state->option);
+        return true;
+    case OPTION_KIND_NEEDS_SSH:
+        return option_state_fail(state, USAGE_NEEDS_SSH);
+    case OPTION_KIND_LATER:
+        return option_state_fail(state, "is not in this version yet");
+    case OPTION_KIND_NEVER:
+        return option_state_fail(state, "is not supported");
+    }
+    return false;
+}
+
+/* Takes the next argument as the value. */
+static bool
+take_value(struct scan *scan)
+{
+    if (scan->at >= scan->argc)
+        return option_state_fail(&scan->state, "has no value behind it");
+    scan->state.value = scan->argv[scan->at++];
+    return true;
+}
+
+/* One argument of letters, "-fvD1080": the first that takes a value has the
+ * rest of it, or the next argument. */
+static bool
+scan_letters(struct scan *scan, const char *letters)
+{
+    char option[3] = {'-', 0, 0};
+
+    for (; *letters && !scan->state.finished; letters++) {
+        const struct option_entry *entry = option_table_letter(*letters);
+
+        option[1] = *letters;
+        scan->state.option = option;
+        scan->state.value = NULL;
+        if (!entry)
+            return option_state_fail(&scan->state, "no such option");
+        if (entry->takes_value && letters[1])
+            scan->state.value = letters + 1;
+        else if (entry->takes_value && !take_value(scan))
+            return false;
+        if (!act(scan, entry))
+            return false;
+        if (entry->takes_value)
+            return true;
+    }
+    return true;
+}
+
+/* One argument "--name" or "--name=value". */
+static bool
+scan_name(struct scan *scan, const char *arg)
+{
+    size_t len = strcspn(arg + 2, "=");
+    const char *given = arg[2 + len] ? arg + 2 + len + 1 : NULL;
+    const struct option_entry *entry = option_table_name(arg + 2, len);
+    char option[32];
+
+    /* What is too long for this buffer is no option of ours. */
+    snprintf(option, sizeof(option), "--%.*s", (int)len, arg + 2);
+    scan->state.option = entry ? option : arg;
+    scan->state.value = given;
+    if (!entry) {
+        scan->state.value = NULL;
+        return option_state_fail(&scan->state, "no such option");
+    }
+    if (given && !entry->takes_value)
+        return option_state_fail(&scan->state, "takes no value");
+    if (entry->takes_value && !given && !take_value(scan))
+        return false;
+    return act(scan, entry);
+}
+
+static bool
+scan_all(struct scan *scan)
+{
+    bool options_end = false;
+
+    while (scan->at < scan->argc && !scan->state.finished) {
+        const char *arg = scan->argv[scan->at++];
+
+        if (!options_end && strcmp(arg, "--") == 0) {
+            options_end = true;
+        } else if (options_end || arg[0] != '-' || !arg[1]) {
+            scan->state.option = "destination";
+            scan->state.value = arg;
+            return option_state_fail(&scan->state, USAGE_NEEDS_SSH);
+        } else if (arg[1] == '-') {
+            if (!scan_name(scan, arg))
+                return false;
+        } else if (!scan_letters(scan, arg + 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What -W implies, unless it was said otherwise, and what -g means for each
+ * forward. */
+static void
+settle_forwards(struct option_state *state)
+{
+    struct settings *settings = state->settings;
+    struct forward *forward, *next;
+    bool stdio = false;
+
+    LL_FOREACH (settings->forwards, forward)
+        stdio |= forward->kind == FORWARD_STDIO;
+    if (stdio && !option_state_claimed(state, OPTION_SUBJECT_CLEAR_FORWARDS))
+        state->clear_forwards = true;
+    if (stdio && !option_state_claimed(state, OPTION_SUBJECT_EXIT_ON_FAILURE))
+        settings->exit_on_forward_failure = true;
+    LL_FOREACH_SAFE (settings->forwards, forward, next) {
+        if (state->clear_forwards && forward->kind != FORWARD_STDIO) {
+            LL_DELETE(settings->forwards, forward);
+            free(forward);
+        } else if (settings->gateway_ports && !forward->bind_given &&
+                   forward->kind != FORWARD_STDIO) {
+            forward->where = LISTEN_ANY;
+        }
+    }
+}
+
+/* Sets addr to where a forward will listen, as far as that is known without
+ * looking a name up. */
+static bool
+listens_on(const struct forward *forward, union addr *addr)
+{
+    switch (forward->where) {
+    case LISTEN_ANY:
+        return addr_parse(addr, "::", 2, (uint16_t)forward->port);
+    case LISTEN_HOST:
+        return addr_parse(addr, forward->host, strlen(forward->host),
+                          (uint16_t)forward->port);
+    case LISTEN_LOOPBACK:
+    case LISTEN_UNIX:
+        return false;
+    }
+    return false;
+}
+
+static bool
+check_forwards(const struct option_state *state)
+{
+    const struct settings *settings = state->settings;
+    const struct forward *forward;
+
+    if (!settings->forwards) {
+        fprintf(stderr, "culvert: nothing to do: no -D, -L or -W\n");
+        usage_short(stderr);
+        return false;
+    }
+    LL_FOREACH (settings->forwards, forward) {
+        union addr addr;
+
+        if (listens_on(forward, &addr) &&
+            settings_open_proxy(settings, forward, &addr)) {
+            fprintf(stderr, "culvert: -D %s: %s\n", forward->text,
+                    SETTINGS_OPEN_PROXY_TEXT);
+            return false;
+        }
+        if (settings->background && forward->kind == FORWARD_STDIO) {
+            fprintf(stderr,
+                    "culvert: -W %s: cannot go to the background "
+                    "(-f) with standard input and output\n",
+                    forward->text);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+check_users(const struct settings *settings)
+{
+    struct users *users = NULL;
+    char message[512];
+
+    if (!settings->users_path)
+        return true;
+    if (users_load(settings->users_path, &users, message, sizeof(message)) !=
+        ERR_OK) {
+        fprintf(stderr, "culvert: --users %s\n", message);
+        return false;
+    }
+    users_unref(users);
+    return true;
+}
+
+/* What is left to do once every argument has been read. */
+static enum options_result
+conclude(struct option_state *state)
+{
+    if (state->finished)
+        return OPTIONS_EXIT_OK;
+    settle_forwards(state);
+    if (!check_forwards(state))
+        return OPTIONS_USAGE;
+    if (state->idle[0] && state->settings->log.level >= LOG_WARN)
+        fprintf(stderr, "culvert: warning: without effect here: %s\n",
+                state->idle);
+    if (!state->check_only)
+        return OPTIONS_RUN;
+    if (!check_users(state->settings))
+        return OPTIONS_USAGE;
+    puts("ok");
+    return OPTIONS_EXIT_OK;
+}
+
+enum options_result
+options_parse(int argc, char **argv, struct settings **settings)
+{
+    struct scan scan = {.argc = argc, .argv = argv, .at = 1};
+    enum options_result result = OPTIONS_USAGE;
+
+    if (argc < 2) {
+        usage_short(stderr);
+        return OPTIONS_USAGE;
+    }
+    scan.state.settings = settings_create();
+    if (!scan.state.settings) {
+        fprintf(stderr, "culvert: %s\n", err_text(ERR_NO_MEMORY));
+        return OPTIONS_USAGE;
+    }
+    if (scan_all(&scan))
+        result = conclude(&scan.state);
+    if (result == OPTIONS_RUN)
+        *settings = scan.state.settings;
+    else
+        settings_destroy(scan.state.settings);
+    return result;
+}

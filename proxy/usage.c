@@ -1,0 +1,82 @@
+#include "proxy/usage.h"
+
+#define VERSION_LINE "culvert " CULVERT_VERSION "\n"
+
+void
+usage_short(FILE *to)
+{
+    fputs(
+        "usage: culvert [options] -D [bind:]port | -L forward | -W host:port\n"
+        "       culvert -D 1080 serves SOCKS and HTTP CONNECT on 127.0.0.1 "
+        "and ::1\n"
+        "       culvert --help says more\n",
+        to);
+}
+
+static const char help_forwards[] =
+    "usage: culvert [options] -D [bind:]port | -L forward | -W host:port\n"
+    "\n"
+    "A SOCKS4, SOCKS4a, SOCKS5 and HTTP CONNECT proxy. This version connects\n"
+    "by plain TCP; ways out over SSH come in a following one.\n"
+    "\n"
+    "Ways in (repeatable; port 0 picks a free one and prints it):\n"
+    "  -D [bind:]port          serve SOCKS and HTTP CONNECT; also -D socket\n"
+    "  -L [bind:]port:host:hostport\n"
+    "                          forward a port to a fixed target; a path with\n"
+    "                          a / on either side is a Unix socket\n"
+    "  -W host:port            connect standard input and output\n"
+    "  -g                      without a bind address, listen on all\n"
+    "\n"
+    "Who may come in, and where they may go:\n"
+    "  --users FILE            ask for a password; lines user:hash\n"
+    "  --allow-from CIDR       clients may come from there (repeatable; any)\n"
+    "  --permit PATTERN        targets allowed: *.example, 10.0.0.0/8, :443\n"
+    "  --deny PATTERN          targets refused; wins over --permit\n"
+    "\n"
+    "The way out:\n"
+    "  --via TRANSPORT         tcp: (the only one in this version)\n"
+    "  -4                      IPv4 only\n"
+    "  -6                      IPv6 only\n"
+    "  -b address              connect from this address\n"
+    "  -B interface            connect through this interface\n";
+
+static const char help_process[] =
+    "\n"
+    "Limits (times as 30, 10m, 1h30m; off is none):\n"
+    "  --handshake-timeout TIME    a client must say where to (30)\n"
+    "  --connect-timeout TIME      its target must answer (20)\n"
+    "  --idle-timeout TIME         nothing moves either way (off)\n"
+    "  --half-closed-timeout TIME  one side has ended, nothing moves (10m)\n"
+    "  --drain-timeout TIME        after SIGTERM, sessions may end (30)\n"
+    "  --max-sessions N            of the process (off)\n"
+    "  --max-per-source N          of one client address (off)\n"
+    "  --workers N                 threads (as many as processors)\n"
+    "\n"
+    "The process and its log:\n"
+    "  -f                      go to the background once all listens\n"
+    "  -E file                 log to a file instead of standard error\n"
+    "  -q                      no log\n"
+    "  -v                      more log; -vv still more\n"
+    "  --log-format FORMAT     text or json\n"
+    "  --check-config          check the command line and files, and exit\n"
+    "  -o Keyword=value        a setting of ssh_config(5), see culvert(1)\n"
+    "  -V, --version           print the version\n"
+    "  -h, --help              print this\n"
+    "\n"
+    "Accepted as in ssh(1), where they have no effect:\n"
+    "  -a -k -n -N -T -x       silently\n"
+    "  -A -C -e char -K -s -t -X -y -Y\n"
+    "                          with a warning\n";
+
+void
+usage_help(FILE *to)
+{
+    fputs(help_forwards, to);
+    fputs(help_process, to);
+}
+
+void
+usage_version(FILE *to)
+{
+    fputs(VERSION_LINE, to);
+}

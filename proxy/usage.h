@@ -1,0 +1,20 @@
+/* What --help and --version print. */
+#ifndef CULVERT_PROXY_USAGE_H
+#define CULVERT_PROXY_USAGE_H
+
+#include <stdio.h>
+
+/* The answer to what this version cannot do yet. */
+#define USAGE_NEEDS_SSH                                                  \
+    "needs SSH, which comes in a following version; this one leaves by " \
+    "plain TCP only"
+
+/* A few lines: the form of the command and where to read on. */
+void usage_short(FILE *to);
+
+/* Every option, one a line: "  -x, --name VALUE  meaning". */
+void usage_help(FILE *to);
+
+void usage_version(FILE *to);
+
+#endif
