@@ -16,7 +16,10 @@
  *          "2001:db8::/32"; IPv6 with ports in brackets: "[2001:db8::]/32:80"
  *          or "[::1]:80"), or "*" for all
  *   PORTS  80, 8000-8099, or several with commas
- * Names are compared without case and without a dot at the end.
+ * Names are compared without case and without a dot at the end. A network with
+ * host bits set is an error, as is a name that can only be an address gone
+ * wrong ("10.0.0.256", "10.0.*"): it would match nothing. 0.0.0.0 and :: are
+ * judged as 127.0.0.1 and ::1 too, where Linux connects to for them.
  *
  * A denial wins over a permission, whatever their order. With at least one
  * permission, what none of them matches is denied; --deny '*' says that too,
@@ -48,8 +51,10 @@ bool rules_empty(const struct rules *rules);
 /* Judges a target: with addr NULL what was asked for; with addr also the
  * address that the name led to. A target that is an address is judged at once,
  * as is a name that is denied by name. A Unix socket's path is matched by "*"
- * alone. With addr given the verdict is never RULE_NEEDS_ADDR; a name that was
- * permitted by name stays so unless its address is denied. */
+ * alone. With addr given (not NULL and not "none") the verdict is never
+ * RULE_NEEDS_ADDR; a name that was permitted by name stays so unless its
+ * address is denied. An address is never judged by names: who denies a name and
+ * not its addresses leaves them open. Costs nothing when the list is empty. */
 enum rule_verdict rules_judge(const struct rules *rules,
                               const struct target *target,
                               const union addr *addr);
