@@ -16,7 +16,7 @@ VERSION := 0.1.0
 
 # What `make run` needs, and what `make check` needs on top of it.
 DEPS_BUILD := gcc libc6-dev pkg-config libev-dev libc-ares-dev uthash-dev \
-              libcrypt-dev
+              libcrypt-dev nettle-dev
 DEPS_TEST  := libcriterion-dev python3-minimal python3 python3-socks curl \
               netcat-openbsd ncat socat proxychains4 iperf3 iproute2 procps \
               chromium
@@ -32,7 +32,9 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wundef -Wvla -Wimplicit-fallthrough -Wswitch-enum
 # libev's macros read one struct through another's type, so strict aliasing
 # is off, as its documentation asks.
+# uthash's default hash function falls through its switch unannotated.
 BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-strict-aliasing -fno-common -pthread \
+        -DHASH_FUNCTION=HASH_OAT \
         -DCULVERT_VERSION='"$(VERSION)"' $(WARN) $(EXTRA_CFLAGS)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 OPT_release := -O2 -DNDEBUG $(HARDEN)
@@ -50,7 +52,7 @@ LINK_cover := --coverage
 
 B       := build/$(VARIANT)
 CFLAGS_ALL := $(BASE) $(OPT_$(VARIANT)) $(CFLAGS)
-LDLIBS_ALL := -lev -lcares -lcrypt $(LDLIBS)
+LDLIBS_ALL := -lev -lcares -lcrypt -lnettle $(LDLIBS)
 LDFLAGS_ALL := -pthread $(LINK_$(VARIANT)) $(LDFLAGS)
 
 SRC := $(sort $(wildcard transport/*.c transport/*/*.c auth/*.c proxy/*.c))

@@ -147,14 +147,16 @@ writer_main(void *arg)
 void
 log_start(void)
 {
+    pthread_mutex_lock(&sink.lock);
     sink.queue = malloc(QUEUE_BYTES);
     sink.spare = malloc(QUEUE_BYTES);
-    if (!sink.queue || !sink.spare)
-        return;
     sink.closing = false;
-    sink.has_thread = !pthread_create(&sink.thread, NULL, writer_main, NULL);
+    if (sink.queue && sink.spare)
+        sink.has_thread =
+            !pthread_create(&sink.thread, NULL, writer_main, NULL);
     if (sink.has_thread)
         pthread_setname_np(sink.thread, "log");
+    pthread_mutex_unlock(&sink.lock);
 }
 
 enum err

@@ -1,0 +1,94 @@
+#include "proxy/engine.h"
+
+#include <stdlib.h>
+
+#include "proxy/session.h"
+#include "transport/table.h"
+
+/* How long a client that was refused may take to read the answer and close
+ * (RFC 1928 6 allows ten seconds). */
+#define LINGER_SECONDS 2.0
+
+static void
+init_deadlines(struct engine *engine)
+{
+    const struct settings *settings = engine->settings;
+    struct ev_loop *loop = worker_loop(engine->worker);
+
+    deadline_queue_init(&engine->handshake, loop, settings->handshake_timeout,
+                        session_expired);
+    deadline_queue_init(&engine->connect, loop, settings->connect_timeout,
+                        session_expired);
+    deadline_queue_init(&engine->idle, loop, settings->idle_timeout,
+                        session_expired);
+    deadline_queue_init(&engine->half_closed, loop,
+                        settings->half_closed_timeout, session_expired);
+    deadline_queue_init(&engine->linger, loop, LINGER_SECONDS, session_expired);
+}
+
+enum err
+engine_create(struct worker *worker, struct shared *shared,
+              struct engine **engine, const char **why)
+{
+    const struct resolver_config config = {0};
+    struct engine *made = calloc(1, sizeof(*made));
+    enum err err;
+
+    *why = "out of memory";
+    if (!made)
+        return ERR_NO_MEMORY;
+    made->worker = worker;
+    made->shared = shared;
+    made->settings = shared->settings;
+    made->via_word = "tcp";
+    made->last_id = worker_index(worker);
+    relay_pool_init(&made->relays, worker, &shared->pipe_budget);
+    init_deadlines(made);
+    err = resolver_create(worker, &config, &made->resolver);
+    if (err) {
+        *why = "the resolver cannot start";
+        goto fail;
+    }
+    made->connector = (struct connector){
+        .worker = worker,
+        .resolver = made->resolver,
+        .bind_v4 = shared->bind_v4,
+        .bind_v6 = shared->bind_v6,
+        .bind_device = shared->settings->bind_device,
+        .family = shared->settings->family,
+    };
+    err = transport_create("tcp:", &made->connector, &made->via, why);
+    if (err)
+        goto fail;
+    *engine = made;
+    return ERR_OK;
+fail:
+    engine_destroy(made);
+    return err;
+}
+
+void
+engine_end_sessions(struct engine *engine)
+{
+    /* A session that lingers is ended once more, and goes at once. */
+    while (engine->sessions)
+        session_end(engine->sessions, ERR_SHUTDOWN, "shutdown");
+}
+
+void
+engine_destroy(struct engine *engine)
+{
+    if (!engine)
+        return;
+    deadline_queue_stop(&engine->handshake);
+    deadline_queue_stop(&engine->connect);
+    deadline_queue_stop(&engine->idle);
+    deadline_queue_stop(&engine->half_closed);
+    deadline_queue_stop(&engine->linger);
+    if (engine->via)
+        engine->via->ops->destroy(engine->via);
+    if (engine->resolver)
+        resolver_destroy(engine->resolver);
+    relay_pool_destroy(&engine->relays);
+    free(engine);
+}

@@ -1,0 +1,75 @@
+/* An engine: what the sessions of one worker share. There is one per worker,
+ * and everything in it belongs to that worker's thread. */
+#ifndef CULVERT_PROXY_ENGINE_H
+#define CULVERT_PROXY_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/verify.h"
+#include "proxy/limits.h"
+#include "proxy/relay.h"
+#include "proxy/settings.h"
+#include "transport/net/connect.h"
+#include "transport/net/resolve.h"
+#include "transport/transport.h"
+
+struct session;
+
+/* What the engines share. Lives longer than they do. */
+struct shared {
+    const struct settings *settings;
+    struct limits limits;
+    struct pipe_budget pipe_budget;
+    struct verifier *verifier; /* NULL: no users are required */
+    union addr bind_v4;        /* -b, resolved */
+    union addr bind_v6;
+};
+
+struct counters {
+    uint64_t accepted;
+    uint64_t ended[ERR_COUNT_];
+    uint64_t bytes_up;
+    uint64_t bytes_down;
+};
+
+struct engine {
+    struct worker *worker;
+    struct shared *shared;
+    const struct settings *settings;
+
+    struct resolver *resolver;
+    struct connector connector;
+    struct transport *via;
+    const char *via_word;
+
+    struct relay_pool relays;
+    struct deadline_queue handshake; /* spans of a session's life */
+    struct deadline_queue connect;
+    struct deadline_queue idle;
+    struct deadline_queue half_closed;
+    struct deadline_queue linger;
+
+    struct session *sessions; /* all, lingering ones too */
+    unsigned session_count;
+    uint64_t last_id;
+    struct counters counters;
+    struct log_limit refusals; /* of messages that clients can cause */
+
+    /* Called whenever a session has gone. */
+    void (*on_gone)(struct engine *engine);
+    void *owner;
+};
+
+/* Makes an engine for a worker that does not run yet. Borrows shared until
+ * engine_destroy. On failure *why says what failed (static text). */
+enum err engine_create(struct worker *worker, struct shared *shared,
+                       struct engine **engine, const char **why);
+
+/* Ends every session. Thread: the worker's, before it stops. */
+void engine_end_sessions(struct engine *engine);
+
+/* Frees it; no session is left. NULL does nothing. */
+void engine_destroy(struct engine *engine);
+
+#endif

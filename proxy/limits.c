@@ -1,0 +1,138 @@
+#include "proxy/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#define DESCRIPTORS_PER_SESSION 2
+
+/* An IPv6 host has a /64 to choose addresses from, so that is one source. */
+struct source_key {
+    uint8_t bytes[16];
+};
+
+struct source_count {
+    struct source_key key;
+    unsigned count;
+    UT_hash_handle hh;
+};
+
+void
+limits_init(struct limits *limits, unsigned max_sessions,
+            unsigned max_per_source, size_t descriptors, size_t reserved)
+{
+    size_t room = descriptors > reserved
+                      ? (descriptors - reserved) / DESCRIPTORS_PER_SESSION
+                      : 0;
+
+    *limits = (struct limits){
+        .max_sessions = max_sessions,
+        .max_per_source = max_per_source,
+        .room = room > 0 ? (unsigned)room : 1,
+    };
+    pthread_mutex_init(&limits->lock, NULL);
+}
+
+void
+limits_destroy(struct limits *limits)
+{
+    struct source_count *each;
+    struct source_count *next;
+
+    HASH_ITER (hh, limits->sources, each, next) {
+        HASH_DEL(limits->sources, each);
+        free(each);
+    }
+    pthread_mutex_destroy(&limits->lock);
+}
+
+static void
+key_of(const union addr *source, struct source_key *key)
+{
+    memset(key, 0, sizeof(*key));
+    if (source->sa.sa_family == AF_INET6) {
+        memcpy(key->bytes, &source->v6.sin6_addr, 8);
+    } else if (source->sa.sa_family == AF_INET) {
+        key->bytes[11] = key->bytes[10] = 0xff;
+        memcpy(key->bytes + 12, &source->v4.sin_addr, 4);
+    }
+}
+
+static enum err
+count_source(struct limits *limits, const union addr *source)
+{
+    struct source_count *found = NULL;
+    struct source_key key;
+    enum err err = ERR_OK;
+
+    key_of(source, &key);
+    pthread_mutex_lock(&limits->lock);
+    HASH_FIND(hh, limits->sources, &key, sizeof(key), found);
+    if (!found) {
+        found = calloc(1, sizeof(*found));
+        if (found) {
+            found->key = key;
+            HASH_ADD(hh, limits->sources, key, sizeof(key), found);
+        }
+    }
+    if (!found)
+        err = ERR_NO_MEMORY;
+    else if (found->count >= limits->max_per_source)
+        err = ERR_LIMIT;
+    else
+        found->count++;
+    pthread_mutex_unlock(&limits->lock);
+    return err;
+}
+
+static void
+uncount_source(struct limits *limits, const union addr *source)
+{
+    struct source_count *found = NULL;
+    struct source_key key;
+
+    key_of(source, &key);
+    pthread_mutex_lock(&limits->lock);
+    HASH_FIND(hh, limits->sources, &key, sizeof(key), found);
+    if (found && --found->count == 0) {
+        HASH_DEL(limits->sources, found);
+        free(found);
+    }
+    pthread_mutex_unlock(&limits->lock);
+}
+
+enum err
+limits_enter(struct limits *limits, const union addr *source)
+{
+    enum err err = ERR_OK;
+
+    atomic_fetch_add(&limits->open, 1);
+    if (limits->max_sessions > 0 &&
+        atomic_fetch_add(&limits->counted, 1) >= limits->max_sessions) {
+        atomic_fetch_sub(&limits->counted, 1);
+        return ERR_LIMIT;
+    }
+    if (limits->max_per_source > 0)
+        err = count_source(limits, source);
+    if (err && limits->max_sessions > 0)
+        atomic_fetch_sub(&limits->counted, 1);
+    return err;
+}
+
+void
+limits_leave(struct limits *limits, const union addr *source, enum err entered)
+{
+    atomic_fetch_sub(&limits->open, 1);
+    if (entered)
+        return;
+    if (limits->max_sessions > 0)
+        atomic_fetch_sub(&limits->counted, 1);
+    if (limits->max_per_source > 0)
+        uncount_source(limits, source);
+}
+
+bool
+limits_have_room(struct limits *limits)
+{
+    return atomic_load(&limits->open) < limits->room;
+}

@@ -1,0 +1,43 @@
+/* How many sessions there may be: of the process and of one source. Shared by
+ * the workers. */
+#ifndef CULVERT_PROXY_LIMITS_H
+#define CULVERT_PROXY_LIMITS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "transport/base/addr.h"
+#include "transport/base/err.h"
+
+struct source_count;
+
+struct limits {
+    unsigned max_sessions;   /* 0: no limit */
+    unsigned max_per_source; /* 0: no limit */
+    unsigned room;           /* sessions that the descriptors suffice for */
+    atomic_uint open;        /* sessions there are, refused ones too */
+    atomic_uint counted;     /* sessions that count for max_sessions */
+    pthread_mutex_t lock;    /* for sources */
+    struct source_count *sources;
+};
+
+/* descriptors: RLIMIT_NOFILE; reserved: those in use by other things. */
+void limits_init(struct limits *limits, unsigned max_sessions,
+                 unsigned max_per_source, size_t descriptors, size_t reserved);
+void limits_destroy(struct limits *limits);
+
+/* Counts a session that came in. Returns ERR_OK, or ERR_LIMIT (ERR_NO_MEMORY)
+ * when it is to be refused. Either way limits_leave is due, with what this
+ * returned. Thread: any. */
+enum err limits_enter(struct limits *limits, const union addr *source);
+void limits_leave(struct limits *limits, const union addr *source,
+                  enum err entered);
+
+/* Whether there are descriptors for one more session: one for its client and
+ * one for its way out. Clients that would only get an error wait in the
+ * listener's queue instead. */
+bool limits_have_room(struct limits *limits);
+
+#endif

@@ -1,0 +1,312 @@
+#include "proxy/listeners.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "transport/net/listen.h"
+
+/* Both loopbacks are to get the same port; where the one that was picked for
+ * the first is taken on the second, another is picked. */
+#define PICK_TRIES 32
+
+/* Addresses that one bind address may stand for. */
+#define ADDRS_MAX 16
+
+struct opening {
+    const struct settings *settings;
+    const struct forward *forward;
+    struct listeners *listeners;
+    union addr addrs[ADDRS_MAX];
+    size_t count;
+    size_t opened;
+    bool refused;
+};
+
+static void
+add_literal(struct opening *opening, const char *text)
+{
+    union addr addr;
+
+    if (!addr_parse(&addr, text, strlen(text),
+                    (uint16_t)opening->forward->port))
+        return;
+    if (opening->settings->family != AF_UNSPEC &&
+        opening->settings->family != addr.sa.sa_family)
+        return;
+    opening->addrs[opening->count++] = addr;
+}
+
+static void
+add_name(struct opening *opening)
+{
+    const struct forward *forward = opening->forward;
+    struct addrinfo hints = {.ai_family = opening->settings->family,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    int failed = getaddrinfo(forward->host, NULL, &hints, &found);
+
+    if (failed) {
+        log_write(LOG_ERROR, "%s: %s: %s", forward->text, forward->host,
+                  gai_strerror(failed));
+        return;
+    }
+    for (struct addrinfo *each = found; each && opening->count < ADDRS_MAX;
+         each = each->ai_next) {
+        union addr *addr = &opening->addrs[opening->count];
+
+        if (each->ai_addrlen > sizeof(*addr))
+            continue;
+        memcpy(addr, each->ai_addr, each->ai_addrlen);
+        addr_set_port(addr, (uint16_t)forward->port);
+        opening->count++;
+    }
+    freeaddrinfo(found);
+}
+
+static void
+find_addrs(struct opening *opening)
+{
+    switch (opening->forward->where) {
+    case LISTEN_LOOPBACK:
+        add_literal(opening, "127.0.0.1");
+        add_literal(opening, "::1");
+        return;
+    case LISTEN_ANY:
+        add_literal(opening, "0.0.0.0");
+        add_literal(opening, "::");
+        return;
+    case LISTEN_HOST:
+        add_literal(opening, opening->forward->host);
+        if (opening->count == 0)
+            add_name(opening);
+        return;
+    case LISTEN_UNIX:
+        return;
+    }
+}
+
+static struct listener *
+add_listener(struct opening *opening, int fd)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+
+    if (!listener) {
+        close(fd);
+        return NULL;
+    }
+    listener->forward = opening->forward;
+    listener->fd = fd;
+    LL_APPEND(opening->listeners->head, listener);
+    opening->listeners->count++;
+    opening->opened++;
+    return listener;
+}
+
+static void
+say_failure(const struct opening *opening, const char *where, enum err err)
+{
+    log_write(LOG_ERROR, "%s: cannot listen on %s: %s", opening->forward->text,
+              where, err_text(err));
+}
+
+/* Whether an address that cannot be had is to be passed over: one of several
+ * whose family this machine does not have. */
+static bool
+is_missing_family(const struct opening *opening, enum err err)
+{
+    return opening->forward->where != LISTEN_HOST &&
+           (err == ERR_ADDR_NOT_AVAILABLE || err == ERR_NET_UNREACHABLE);
+}
+
+/* Opens all addresses with the port that is in them. Returns ERR_ADDR_IN_USE,
+ * with nothing left open, when a port that was picked is taken elsewhere. */
+static enum err
+open_addrs(struct opening *opening)
+{
+    bool pick = opening->forward->port == 0;
+    int fds[ADDRS_MAX];
+    size_t bad = 0;
+
+    for (size_t i = 0; i < opening->count; i++) {
+        union addr *addr = &opening->addrs[i];
+        char text[ADDR_TEXT_MAX];
+        enum err err;
+
+        fds[i] = -1;
+        if (pick && i > 0)
+            addr_set_port(addr, addr_port(&opening->addrs[0]));
+        err = listen_open_tcp(addr, &fds[i]);
+        if (err == ERR_ADDR_IN_USE && pick && i > 0) {
+            while (i-- > 0)
+                if (fds[i] >= 0)
+                    close(fds[i]);
+            return err;
+        }
+        if (err && !is_missing_family(opening, err)) {
+            say_failure(opening, addr_format(addr, text), err);
+            bad++;
+        }
+    }
+    for (size_t i = 0; i < opening->count; i++) {
+        struct listener *listener;
+
+        if (fds[i] < 0)
+            continue;
+        listener = add_listener(opening, fds[i]);
+        if (!listener)
+            bad++;
+        else
+            listener->addr = opening->addrs[i];
+    }
+    if (bad > 0 || opening->opened == 0)
+        opening->listeners->failed++;
+    return ERR_OK;
+}
+
+/* Before anything is opened: whether it may be. */
+static bool
+check_exposure(struct opening *opening)
+{
+    const struct forward *forward = opening->forward;
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < opening->count; i++) {
+        const union addr *addr = &opening->addrs[i];
+
+        if (settings_open_proxy(opening->settings, forward, addr)) {
+            log_write(LOG_FATAL, "%s: %s: %s", forward->text,
+                      addr_format(addr, text), SETTINGS_OPEN_PROXY_TEXT);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < opening->count; i++) {
+        const union addr *addr = &opening->addrs[i];
+
+        if (!settings_open_forward(opening->settings, forward, addr))
+            continue;
+        log_write(LOG_WARN,
+                  "%s: warning: whoever reaches %s reaches the target; "
+                  "--allow-from restricts that",
+                  forward->text, addr_format(addr, text));
+        break;
+    }
+    return true;
+}
+
+static void
+open_unix(struct opening *opening)
+{
+    const struct forward *forward = opening->forward;
+    const struct settings *settings = opening->settings;
+    struct listener *listener;
+    struct stat st;
+    int fd = -1;
+    enum err err = listen_open_unix(forward->host, settings->socket_mask,
+                                    settings->unlink_socket, &fd);
+
+    if (err) {
+        say_failure(opening, forward->host, err);
+        opening->listeners->failed++;
+        return;
+    }
+    listener = add_listener(opening, fd);
+    if (!listener) {
+        unlink(forward->host);
+        opening->listeners->failed++;
+        return;
+    }
+    listener->path = forward->host;
+    if (stat(forward->host, &st) == 0) {
+        listener->device = st.st_dev;
+        listener->inode = st.st_ino;
+    }
+}
+
+static bool
+open_forward(struct opening *opening)
+{
+    enum err err = ERR_ADDR_IN_USE;
+
+    if (opening->forward->kind == FORWARD_STDIO)
+        return true;
+    if (opening->forward->where == LISTEN_UNIX) {
+        open_unix(opening);
+        return true;
+    }
+    find_addrs(opening);
+    if (!check_exposure(opening))
+        return false;
+    for (int i = 0; err == ERR_ADDR_IN_USE && i < PICK_TRIES; i++) {
+        if (opening->forward->port == 0 && opening->count > 0)
+            addr_set_port(&opening->addrs[0], 0);
+        err = open_addrs(opening);
+    }
+    if (err) {
+        say_failure(opening, "a port that is free on every address", err);
+        opening->listeners->failed++;
+    }
+    return true;
+}
+
+enum err
+listeners_open(const struct settings *settings, struct listeners *listeners)
+{
+    *listeners = (struct listeners){0};
+    for (const struct forward *forward = settings->forwards; forward;
+         forward = forward->next) {
+        struct opening opening = {
+            .settings = settings, .forward = forward, .listeners = listeners};
+
+        if (!open_forward(&opening)) {
+            listeners_close(listeners);
+            return ERR_DENIED;
+        }
+    }
+    return ERR_OK;
+}
+
+void
+listeners_announce(const struct listeners *listeners, const char *via_word)
+{
+    const struct listener *each;
+
+    LL_FOREACH (listeners->head, each) {
+        const struct forward *forward = each->forward;
+        char where[ADDR_TEXT_MAX];
+        char what[TARGET_TEXT_MAX + 4] = "socks";
+        char target[TARGET_TEXT_MAX];
+
+        if (forward->kind == FORWARD_FIXED)
+            snprintf(what, sizeof(what), "to %s",
+                     target_format(&forward->target, target));
+        log_ready(!each->path && forward->port == 0,
+                  "listening on %s (%s, via %s)",
+                  each->path ? each->path : addr_format(&each->addr, where),
+                  what, via_word);
+    }
+}
+
+void
+listeners_close(struct listeners *listeners)
+{
+    struct listener *each;
+    struct listener *next;
+
+    LL_FOREACH_SAFE (listeners->head, each, next) {
+        struct stat st;
+
+        close(each->fd);
+        if (each->path && stat(each->path, &st) == 0 &&
+            st.st_dev == each->device && st.st_ino == each->inode)
+            unlink(each->path);
+        free(each);
+    }
+    *listeners = (struct listeners){0};
+}

@@ -1,0 +1,44 @@
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "proxy/background.h"
+#include "proxy/options.h"
+#include "proxy/server.h"
+#include "transport/base/log.h"
+
+int
+main(int argc, char **argv)
+{
+    struct settings *settings = NULL;
+    int ready_fd = -1;
+    int status = EXIT_FAILED;
+    enum err err;
+
+    switch (options_parse(argc, argv, &settings)) {
+    case OPTIONS_EXIT_OK:
+        return 0;
+    case OPTIONS_USAGE:
+        return 2;
+    case OPTIONS_RUN:
+        break;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    err = log_open(&settings->log);
+    if (err) {
+        log_write(LOG_FATAL, "-E %s: %s", settings->log.path, err_text(err));
+        goto end;
+    }
+    if (settings->background) {
+        ready_fd = background_fork();
+        if (ready_fd < 0) {
+            log_write(LOG_FATAL, "-f: fork: %s", strerror(errno));
+            goto end;
+        }
+    }
+    status = server_run(settings, ready_fd);
+end:
+    log_close();
+    settings_destroy(settings);
+    return status;
+}

@@ -1,0 +1,383 @@
+#include "proxy/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "auth/rules.h"
+#include "auth/sources.h"
+#include "proxy/session_parts.h"
+
+/* --- states --------------------------------------------------------------- */
+
+/* Which states may follow which; any but END may be followed by END. */
+static const unsigned arrows[] = {
+    [SESSION_HELLO] =
+        1 << SESSION_AUTH | 1 << SESSION_REQUEST | 1 << SESSION_DIAL,
+    [SESSION_AUTH] = 1 << SESSION_REQUEST,
+    [SESSION_REQUEST] = 1 << SESSION_DIAL,
+    [SESSION_DIAL] = 1 << SESSION_REPLY,
+    [SESSION_REPLY] = 1 << SESSION_RELAY,
+    [SESSION_RELAY] = 0,
+    [SESSION_END] = 0,
+};
+
+void
+session_set_state(struct session *session, enum session_state state)
+{
+#ifdef CULVERT_DEBUG
+    if (state != SESSION_END && !(arrows[session->state] & 1u << state)) {
+        log_write(LOG_FATAL, "session %llu: from state %d to %d",
+                  (unsigned long long)session->id, session->state, state);
+        abort();
+    }
+#else
+    (void)arrows;
+#endif
+    session->state = state;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static void
+free_session(struct session *session)
+{
+    struct engine *engine = session->engine;
+
+    deadline_stop(&session->deadline);
+    if (session->client)
+        stream_close(session->client, STREAM_GRACEFUL);
+    handshake_destroy(session->handshake);
+    limits_leave(&engine->shared->limits, &session->peer, session->entered);
+    DL_DELETE(engine->sessions, session);
+    engine->session_count--;
+    free(session->target_text);
+    free(session->user);
+    free(session);
+    if (engine->on_gone)
+        engine->on_gone(engine);
+}
+
+/* After the end: sends what is owed, then the end of the stream, and waits
+ * for the client to close. Closing at once, with bytes of the client unread,
+ * would reset the connection and destroy the reply on its way. */
+static void
+on_linger(struct stream *stream, unsigned events)
+{
+    struct session *session = stream->owner;
+    struct handshake *hs = session->handshake;
+    void *scratch = worker_scratch(session->engine->worker);
+    size_t got = 0;
+
+    if (events & STREAM_WRITABLE && hs->out_at < hs->out_len) {
+        if (!session_talk_flush(session))
+            return;
+        stream_finish(stream);
+        stream_want(stream, STREAM_READABLE);
+    }
+    if (events & STREAM_READABLE) {
+        enum err err = stream_read(stream, scratch, WORKER_SCRATCH_BYTES, &got);
+
+        if (err && err != ERR_AGAIN)
+            free_session(session);
+    }
+}
+
+static void
+linger(struct session *session)
+{
+    session->client->on_ready = on_linger;
+    deadline_start(&session->engine->linger, &session->deadline);
+    if (session_talk_flush(session)) {
+        stream_finish(session->client);
+        stream_want(session->client, STREAM_READABLE);
+    } else {
+        stream_want(session->client, STREAM_READABLE | STREAM_WRITABLE);
+    }
+}
+
+void
+session_end(struct session *session, enum err err, const char *why)
+{
+    enum stream_close how = STREAM_GRACEFUL;
+    struct engine *engine = session->engine;
+
+    if (session->state == SESSION_END) { /* it lingers: no longer */
+        free_session(session);
+        return;
+    }
+    /* A stream that was relayed, or is none but a forward's, has nothing but
+     * a reset to say that this is no proper end. */
+    if (err && (session->state == SESSION_RELAY ||
+                session->protocol == HANDSHAKE_NONE))
+        how = STREAM_ABORT;
+    session_set_state(session, SESSION_END);
+    deadline_stop(&session->deadline);
+    if (session->dial) {
+        dial_cancel(session->dial);
+        free(session->dial);
+        session->dial = NULL;
+    }
+    verify_cancel(session->verify);
+    session->verify = NULL;
+    session_log_end(session, err);
+    if (log_enabled(LOG_DEBUG))
+        log_write(LOG_DEBUG, "session %llu: %s",
+                  (unsigned long long)session->id, why);
+    engine->counters.ended[err]++;
+    engine->counters.bytes_up += session->relay.ways[RELAY_UP].bytes;
+    engine->counters.bytes_down += session->relay.ways[RELAY_DOWN].bytes;
+    relay_stop(&session->relay);
+    if (session->target)
+        stream_close(session->target, how);
+    session->target = NULL;
+    if (session->handshake && session->handshake->phase == HANDSHAKE_OVER &&
+        err != ERR_PEER_GONE && err != ERR_SHUTDOWN) {
+        linger(session);
+        return;
+    }
+    stream_close(session->client, how);
+    session->client = NULL;
+    free_session(session);
+}
+
+/* --- relay ---------------------------------------------------------------- */
+
+static struct session *
+session_of_relay(struct relay *relay)
+{
+    return (struct session *)((char *)relay - offsetof(struct session, relay));
+}
+
+static void
+on_moved(struct relay *relay)
+{
+    struct session *session = session_of_relay(relay);
+
+    if (session->deadline.queue)
+        deadline_start(session->deadline.queue, &session->deadline);
+}
+
+static void
+on_half_closed(struct relay *relay)
+{
+    struct session *session = session_of_relay(relay);
+
+    deadline_start(&session->engine->half_closed, &session->deadline);
+}
+
+static void
+on_relay_done(struct relay *relay, enum err err)
+{
+    session_end(session_of_relay(relay), err, "relay over");
+}
+
+/* What the handshake has left over goes first: bytes that the client sent
+ * early, and the part of the reply that is not yet out. */
+static void
+start_relay(struct session *session)
+{
+    struct handshake *hs = session->handshake;
+    struct relay_first up = {0};
+    struct relay_first down = {0};
+
+    if (hs->in_at < hs->in_len) {
+        up = (struct relay_first){hs->in, hs->in_at, hs->in_len};
+        hs->in = NULL;
+    }
+    if (hs->out_at < hs->out_len) {
+        size_t len = hs->out_len - hs->out_at;
+
+        down = (struct relay_first){malloc(len), 0, len};
+        if (!down.bytes) {
+            free(up.bytes);
+            session_end(session, ERR_NO_MEMORY, "no memory for the reply");
+            return;
+        }
+        memcpy(down.bytes, hs->out + hs->out_at, len);
+    }
+    handshake_destroy(hs);
+    session->handshake = NULL;
+    session_set_state(session, SESSION_RELAY);
+    session->relay.moved = on_moved;
+    session->relay.half_closed = on_half_closed;
+    session->relay.done = on_relay_done;
+    if (session->client_ended)
+        deadline_start(&session->engine->half_closed, &session->deadline);
+    else
+        deadline_start(&session->engine->idle, &session->deadline);
+    relay_start(&session->relay, &session->engine->relays, session->client,
+                session->target, &up, &down, session->client_ended);
+}
+
+/* --- dial ----------------------------------------------------------------- */
+
+/* Says to the client that there will be no connection, and ends. */
+static void
+refuse(struct session *session, enum err err, const char *why)
+{
+    handshake_answer(session->handshake, err, NULL);
+    session_end(session, err, why);
+}
+
+static void
+on_dialled(struct dial *dial)
+{
+    struct session *session = dial->owner;
+    union addr local = dial->local;
+    enum err err = dial->err;
+
+    session->reached = dial->remote;
+    session->target = err ? NULL : dial->stream;
+    session->dial = NULL;
+    free(dial);
+    if (err) {
+        if (err == ERR_NO_DESCRIPTORS || err == ERR_NO_MEMORY)
+            log_limited(&session->engine->refusals, LOG_ERROR,
+                        "cannot connect to %s: %s", session->target_text,
+                        err_text(err));
+        refuse(session, err, "dial failed");
+        return;
+    }
+    session_set_state(session, SESSION_REPLY);
+    handshake_answer(session->handshake, ERR_OK, &local);
+    session_talk_flush(session);
+    start_relay(session);
+}
+
+static bool
+is_addr_permitted(const struct dial *dial, const union addr *addr)
+{
+    const struct session *session = dial->owner;
+
+    return rules_judge(session->engine->settings->rules, dial->target, addr) ==
+           RULE_ALLOWED;
+}
+
+void
+session_dial(struct session *session, const struct target *target)
+{
+    struct engine *engine = session->engine;
+    char text[TARGET_TEXT_MAX];
+    struct dial *dial;
+
+    session->target_text = strdup(target_format(target, text));
+    if (session->refused) {
+        refuse(session, session->refused, "refused as it came in");
+        return;
+    }
+    if (rules_judge(engine->settings->rules, target, NULL) == RULE_DENIED) {
+        refuse(session, ERR_DENIED, "denied by rule");
+        return;
+    }
+    dial = malloc(sizeof(*dial));
+    if (!dial || !session->target_text) {
+        free(dial);
+        refuse(session, ERR_NO_MEMORY, "no memory for the dial");
+        return;
+    }
+    dial->target = target;
+    dial->client = session->peer;
+    dial->want_local = session->protocol != HANDSHAKE_NONE;
+    dial->permit =
+        rules_empty(engine->settings->rules) ? NULL : is_addr_permitted;
+    dial->done = on_dialled;
+    dial->owner = session;
+    session->dial = dial;
+    session_set_state(session, SESSION_DIAL);
+    deadline_start(&engine->connect, &session->deadline);
+    /* Reading goes on: a client that leaves is to be noticed. */
+    stream_want(session->client, STREAM_READABLE);
+    dial_start(engine->via, dial);
+}
+
+/* --- the beginning -------------------------------------------------------- */
+
+void
+session_expired(struct deadline *deadline)
+{
+    struct session *session =
+        (struct session *)((char *)deadline -
+                           offsetof(struct session, deadline));
+
+    switch (session->state) {
+    case SESSION_HELLO:
+    case SESSION_AUTH:
+    case SESSION_REQUEST:
+        session_end(session, ERR_HANDSHAKE_TIMEOUT, "handshake timeout");
+        return;
+    case SESSION_DIAL:
+    case SESSION_REPLY:
+        refuse(session, ERR_TIMED_OUT, "connect timeout");
+        return;
+    case SESSION_RELAY:
+        session_end(session, ERR_IDLE_TIMEOUT, "idle");
+        return;
+    case SESSION_END:
+        free_session(session);
+        return;
+    }
+}
+
+/* Whether this client may come in at all. One that may not gets the talk and
+ * a proper refusal. */
+static enum err
+judge_client(const struct session *session)
+{
+    if (!sources_allow(session->engine->settings->sources, &session->peer))
+        return ERR_DENIED;
+    return session->entered;
+}
+
+static void
+start_talk(struct session *session)
+{
+    struct engine *engine = session->engine;
+    bool fixed = session->forward->kind != FORWARD_SOCKS;
+    bool need_password = engine->shared->verifier && !session->refused;
+
+    session->handshake = handshake_create(need_password);
+    if (!session->handshake) {
+        session_end(session, ERR_NO_MEMORY, "no memory for the handshake");
+        return;
+    }
+    if (fixed) {
+        session->protocol = HANDSHAKE_NONE;
+        handshake_skip(session->handshake);
+        session_dial(session, &session->forward->target);
+        return;
+    }
+    deadline_start(&engine->handshake, &session->deadline);
+    stream_want(session->client, STREAM_READABLE);
+    /* Under load the greeting is there already. */
+    session_talk_ready(session->client, STREAM_READABLE);
+}
+
+void
+session_start(struct engine *engine, const struct forward *forward,
+              struct stream *client, const union addr *peer)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (!session) {
+        log_limited(&engine->refusals, LOG_ERROR, "a client refused: %s",
+                    err_text(ERR_NO_MEMORY));
+        stream_close(client, STREAM_ABORT);
+        return;
+    }
+    session->engine = engine;
+    session->forward = forward;
+    session->id = engine->last_id += engine->settings->workers;
+    session->client = client;
+    session->peer = *peer;
+    addr_unmap(&session->peer);
+    session->started = ev_now(worker_loop(engine->worker));
+    session->entered = limits_enter(&engine->shared->limits, &session->peer);
+    session->refused = judge_client(session);
+    client->owner = session;
+    client->on_ready = session_talk_ready;
+    DL_APPEND(engine->sessions, session);
+    engine->session_count++;
+    engine->counters.accepted++;
+    start_talk(session);
+}

@@ -1,0 +1,43 @@
+/* A session: one client's life.
+ *
+ *   HELLO -> AUTH -> REQUEST -> DIAL -> REPLY -> RELAY -> END
+ *     |        |        |         |       |               ^
+ *     +--------+--------+---------+-------+---------------+
+ *
+ * The reply goes out after the dial's outcome, with its true reason. A client
+ * that leaves during the dial ends it; one that has half-closed behind bytes
+ * of its own is waited for. Whatever ends a session goes through one function,
+ * which logs and counts it once. After that a client that is owed a reply is
+ * lingered for, so that the reply arrives before the connection is gone. */
+#ifndef CULVERT_PROXY_SESSION_H
+#define CULVERT_PROXY_SESSION_H
+
+#include "proxy/engine.h"
+#include "proxy/settings.h"
+#include "transport/stream.h"
+
+enum session_state {
+    SESSION_HELLO,
+    SESSION_AUTH,
+    SESSION_REQUEST,
+    SESSION_DIAL,
+    SESSION_REPLY,
+    SESSION_RELAY,
+    SESSION_END,
+};
+
+/* Starts a session for a client that came in by a forward (borrowed for the
+ * process). Takes the stream. */
+void session_start(struct engine *engine, const struct forward *forward,
+                   struct stream *client, const union addr *peer);
+
+/* Ends a session for a reason of the program's. */
+void session_end(struct session *session, enum err err, const char *why);
+
+/* For the engine's deadlines: a session's time is over. */
+void session_expired(struct deadline *deadline);
+
+/* Logs one line per session that lives (SIGUSR1). */
+void session_log_live(struct engine *engine);
+
+#endif

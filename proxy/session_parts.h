@@ -1,0 +1,57 @@
+/* What the parts of a session share; for them alone. */
+#ifndef CULVERT_PROXY_SESSION_PARTS_H
+#define CULVERT_PROXY_SESSION_PARTS_H
+
+#include "proxy/handshake.h"
+#include "proxy/session.h"
+
+struct session {
+    struct engine *engine;
+    const struct forward *forward;
+    uint64_t id;
+    enum session_state state;
+    enum err entered; /* what limits_enter said */
+    enum err refused; /* what every request is answered with, or ERR_OK */
+    enum handshake_protocol protocol;
+    bool client_ended; /* the client's end was read before the relay began */
+
+    struct stream *client; /* NULL once closed */
+    struct stream *target;
+    struct deadline deadline;
+
+    /* Until the relay begins. */
+    struct handshake *handshake; /* NULL for a fixed forward */
+    struct dial *dial;
+    struct verify *verify;
+
+    struct relay relay;
+
+    /* For the log. */
+    union addr peer;
+    union addr reached; /* the address that the target led to */
+    char *target_text;
+    char *user;
+    ev_tstamp started;
+
+    struct session *prev;
+    struct session *next;
+};
+
+/* session.c */
+void session_set_state(struct session *session, enum session_state state);
+
+/* Starts the way out; the target lives until the relay begins. */
+void session_dial(struct session *session, const struct target *target);
+
+/* session_talk.c: the handshake, as bytes come and go. */
+void session_talk_ready(struct stream *stream, unsigned events);
+
+/* Sends what is owed to the client. Returns whether all of it is out, or never
+ * will be. */
+bool session_talk_flush(struct session *session);
+
+/* session_log.c */
+void session_log_end(const struct session *session, enum err err);
+void session_log_auth_failure(const struct session *session);
+
+#endif

@@ -1,0 +1,20 @@
+/* Standard input and output as a client (-W). */
+#ifndef CULVERT_PROXY_STDIO_H
+#define CULVERT_PROXY_STDIO_H
+
+#include "transport/base/err.h"
+
+struct stdio;
+
+/* Starts two threads that carry bytes between descriptors 0 and 1 and a
+ * socket, which is given in *fd: non-blocking, half-closed when standard input
+ * ends. Threads, as these descriptors may be files, which epoll refuses, or a
+ * terminal shared with the shell, whose mode is not ours to change.
+ * Returns ERR_OK and *stdio (stdio_finish), or an error. */
+enum err stdio_start(struct stdio **stdio, int *fd);
+
+/* Waits until all that came has been written to standard output, and frees.
+ * The socket is closed. Standard input need not have ended. */
+void stdio_finish(struct stdio *stdio);
+
+#endif
