@@ -1,0 +1,360 @@
+#include "proxy/options.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "tests/unit/options_run.h"
+
+static unsigned
+count(const struct settings *settings)
+{
+    unsigned n = 0;
+
+    for (struct forward *f = settings->forwards; f; f = f->next)
+        n++;
+    return n;
+}
+
+Test(options, defaults)
+{
+    struct settings *s = options_accept(ARGS("-D", "1080"));
+
+    cr_assert_eq(count(s), 1);
+    cr_assert_str_eq(s->forwards->text, "1080");
+    cr_assert_eq(s->workers, 0);
+    cr_assert_eq(s->family, AF_UNSPEC);
+    cr_assert_null(s->bind_host);
+    cr_assert_null(s->bind_device);
+    cr_assert_not(s->gateway_ports);
+    cr_assert_not(s->exit_on_forward_failure);
+    cr_assert_not(s->background);
+    cr_assert_not(s->unlink_socket);
+    cr_assert_eq(s->socket_mask, 0177);
+    cr_assert_eq(s->log.level, LOG_INFO);
+    cr_assert_eq(s->log.format, LOG_TEXT);
+    cr_assert_null(s->log.path);
+    cr_assert(sources_empty(s->sources));
+    cr_assert(rules_empty(s->rules));
+    cr_assert_null(s->users_path);
+    cr_assert_float_eq(s->handshake_timeout, 30, 0);
+    cr_assert_float_eq(s->connect_timeout, 20, 0);
+    cr_assert_float_eq(s->idle_timeout, 0, 0);
+    cr_assert_float_eq(s->half_closed_timeout, 600, 0);
+    cr_assert_float_eq(s->drain_timeout, 30, 0);
+    cr_assert_eq(s->max_sessions, 0);
+    cr_assert_eq(s->max_per_source, 0);
+    settings_destroy(s);
+}
+
+Test(options, letters_in_a_bundle)
+{
+    struct settings *s =
+        options_accept(ARGS("-fNTvvD1080", "-6D", "1081", "-L8080:h:80"));
+
+    cr_assert(s->background);
+    cr_assert_eq(s->log.level, LOG_DEBUG);
+    cr_assert_eq(s->family, AF_INET6);
+    cr_assert_eq(count(s), 3);
+    cr_assert_eq(s->forwards->port, 1080);
+    cr_assert_eq(s->forwards->next->port, 1081);
+    cr_assert_eq(s->forwards->next->next->port, 8080);
+    settings_destroy(s);
+}
+
+Test(options, long_ones_take_their_value_either_way)
+{
+    struct settings *s = options_accept(
+        ARGS("-D1", "--workers=3", "--idle-timeout", "1h30m",
+             "--handshake-timeout=5", "--half-closed-timeout", "off",
+             "--drain-timeout=1m", "--max-sessions=100", "--max-per-source",
+             "10", "--users=/etc/passwd", "--via", "tcp:", "--log-format=json",
+             "--permit=*.example", "--deny", ":25"));
+
+    cr_assert_eq(s->workers, 3);
+    cr_assert_float_eq(s->idle_timeout, 5400, 0);
+    cr_assert_float_eq(s->handshake_timeout, 5, 0);
+    cr_assert_float_eq(s->half_closed_timeout, 0, 0);
+    cr_assert_float_eq(s->drain_timeout, 60, 0);
+    cr_assert_eq(s->max_sessions, 100);
+    cr_assert_eq(s->max_per_source, 10);
+    cr_assert_str_eq(s->users_path, "/etc/passwd");
+    cr_assert_eq(s->log.format, LOG_JSON);
+    cr_assert_not(rules_empty(s->rules));
+    settings_destroy(s);
+}
+
+Test(options, the_way_out)
+{
+    struct settings *s = options_accept(
+        ARGS("-D1", "-4", "-b", "127.0.0.2", "-Blo", "-E", "/tmp/log"));
+
+    cr_assert_eq(s->family, AF_INET);
+    cr_assert_str_eq(s->bind_host, "127.0.0.2");
+    cr_assert_str_eq(s->bind_device, "lo");
+    cr_assert_str_eq(s->log.path, "/tmp/log");
+    settings_destroy(s);
+}
+
+Test(options, quiet_and_verbose_in_turn)
+{
+    struct settings *s = options_accept(ARGS("-D1", "-q"));
+
+    cr_assert_eq(s->log.level, LOG_QUIET);
+    settings_destroy(s);
+    s = options_accept(ARGS("-D1", "-qv"));
+    cr_assert_eq(s->log.level, LOG_VERBOSE);
+    settings_destroy(s);
+    s = options_accept(ARGS("-D1", "-vvvvv"));
+    cr_assert_eq(s->log.level, LOG_DEBUG);
+    settings_destroy(s);
+}
+
+Test(options, malformed_ones_name_option_and_value)
+{
+    static const struct {
+        const char *args[3];
+        const char *word;
+    } table[] = {
+        {{"-D", "70000"}, "-D 70000: port must be 0 to 65535"},
+        {{"-D70000"}, "-D 70000: port"},
+        {{"-L", "8080:h"}, "-L 8080:h: "},
+        {{"-W", "h"}, "-W h: "},
+        {{"-D"}, "-D: has no value"},
+        {{"--users"}, "--users: has no value"},
+        {{"--users="}, "--users : is empty"},
+        {{"-E", ""}, "-E : is empty"},
+        {{"-b", ""}, "-b : is empty"},
+        {{"-Z"}, "-Z: no such option"},
+        {{"-gZ"}, "-Z: no such option"},
+        {{"--user=x"}, "--user=x: no such option"},
+        {{"--an-option-with-a-name-longer-than-any-that-there-is"},
+         "no such option"},
+        {{"--help=x"}, "--help x: takes no value"},
+        {{"--workers=x"}, "--workers x: "},
+        {{"--workers=9999"}, "--workers 9999: "},
+        {{"--idle-timeout", "soon"}, "--idle-timeout soon: "},
+        {{"--max-sessions=-1"}, "--max-sessions -1: "},
+        {{"--log-format=xml"}, "--log-format xml: "},
+        {{"--allow-from=10.0.0.0/33"}, "--allow-from 10.0.0.0/33: "},
+        {{"--allow-from=nowhere"}, "--allow-from nowhere: "},
+        {{"--permit="}, "--permit : "},
+        {{"--deny="}, "--deny : "},
+        {{"--via=pigeon:"}, "--via pigeon:: "},
+        {{"-B", "an-interface-with-a-long-name"}, "-B an-int"},
+        {{"-W", "h:1"}, NULL},
+        {{"-Wa:1", "-Wb:2"}, "-W b:2: there can be only one"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].word)
+            options_refuse(table[i].args, table[i].word);
+        else
+            settings_destroy(options_accept(table[i].args));
+    }
+}
+
+Test(options, what_needs_ssh_is_refused)
+{
+    static const char *const table[][3] = {
+        {"user@host"},
+        {"-N", "host"},
+        {"-D1", "host"},
+        {"--", "host"},
+        {"-"},
+        {"-R", "80:localhost:80"},
+        {"-R1080"},
+        {"-J", "box"},
+        {"-i", "key"},
+        {"-p22"},
+        {"-l", "me"},
+        {"-Fnone"},
+        {"-c", "aes"},
+        {"-m", "hmac"},
+        {"--gateway=2222"},
+        {"--host-key=k"},
+        {"--via=ssh://h"},
+        {"--via=reverse:a"},
+        {"--connections=2"},
+        {"--authorized-keys=k"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        options_refuse(table[i], "needs SSH, which comes in a following");
+}
+
+Test(options, what_is_not_there_is_refused)
+{
+    options_refuse(ARGS("-D1", "-w", "0:0"), "-w 0:0: is not supported");
+    options_refuse(ARGS("-D1", "-Ilib"), "-I lib: is not supported");
+    options_refuse(ARGS("-D1", "-M"), "-M: is not in this version");
+    options_refuse(ARGS("-D1", "-O", "check"), "-O check: is not in this");
+    options_refuse(ARGS("-D1", "-S/tmp/x"), "-S /tmp/x: is not in this");
+    options_refuse(ARGS("-D1", "-G"), "-G: is not in this version");
+    options_refuse(ARGS("-D1", "--metrics=9"), "--metrics 9: is not in this");
+}
+
+Test(options, accepted_for_the_sake_of_ssh)
+{
+    struct options_run run;
+
+    settings_destroy(options_accept(ARGS("-NTaknxD1")));
+    options_run(ARGS("-AACKXYtsye", "none", "-D1"), &run);
+    cr_assert_eq(run.result, OPTIONS_RUN);
+    cr_assert_str_eq(run.err, "culvert: warning: without effect here: -A, -C, "
+                              "-K, -X, -Y, -t, -s, -y, -e\n");
+    settings_destroy(run.settings);
+    settings_destroy(options_accept(ARGS("-AqD1")));
+}
+
+Test(options, no_argument_is_a_short_usage)
+{
+    struct options_run run;
+
+    options_run((const char *const[]){NULL}, &run);
+    cr_assert_eq(run.result, OPTIONS_USAGE);
+    cr_assert(strncmp(run.err, "usage: culvert", 14) == 0);
+    cr_assert_str_eq(run.out, "");
+}
+
+Test(options, no_forward_is_nothing_to_do)
+{
+    options_refuse(ARGS("-v"), "no -D, -L or -W");
+    options_refuse(ARGS("-D1", "-oClearAllForwardings=yes"), "nothing to do");
+}
+
+Test(options, help_and_version_go_to_standard_output)
+{
+    static const char *const table[] = {"-h", "--help", "-V", "--version"};
+
+    for (size_t i = 0; i < 4; i++) {
+        struct options_run run;
+
+        options_run(ARGS(table[i], "-Z"), &run);
+        cr_assert_eq(run.result, OPTIONS_EXIT_OK);
+        cr_assert_str_eq(run.err, "");
+        cr_assert(strlen(run.out) > 8);
+        cr_assert(strstr(run.out, i < 2 ? "--allow-from" : CULVERT_VERSION));
+    }
+}
+
+Test(options, gateway_ports_wherever_it_stands)
+{
+    struct settings *s =
+        options_accept(ARGS("-L80:h:80", "-g", "-Llocalhost:81:h:80",
+                            "-L127.0.0.1:82:h:80", "-L/run/s:h:80"));
+    struct forward *f = s->forwards;
+
+    cr_assert_eq(f->where, LISTEN_ANY);
+    cr_assert_eq(f->next->where, LISTEN_LOOPBACK);
+    cr_assert_eq(f->next->next->where, LISTEN_HOST);
+    cr_assert_eq(f->next->next->next->where, LISTEN_UNIX);
+    settings_destroy(s);
+}
+
+Test(options, stdio_clears_other_forwards)
+{
+    struct settings *s = options_accept(ARGS("-D1", "-W", "h:22", "-L2:h:3"));
+
+    cr_assert_eq(count(s), 1);
+    cr_assert_eq(s->forwards->kind, FORWARD_STDIO);
+    cr_assert(s->exit_on_forward_failure);
+    settings_destroy(s);
+    s = options_accept(ARGS("-oClearAllForwardings=no",
+                            "-oExitOnForwardFailure=no", "-D1", "-Wh:22"));
+    cr_assert_eq(count(s), 2);
+    cr_assert_not(s->exit_on_forward_failure);
+    settings_destroy(s);
+    options_refuse(ARGS("-fWh:22"), "-W h:22: cannot go to the background");
+}
+
+Test(options, an_open_proxy_is_refused)
+{
+    static const char *const table[][3] = {
+        {"-D0.0.0.0:1080"},
+        {"-D*:1080"},
+        {"-D:1080"},
+        {"-D[::]:1080"},
+        {"-gD1080"},
+        {"-D1080", "-g"},
+        {"-D192.0.2.1:1"},
+        {"-D[2001:db8::1]:1"},
+        {"-D[::ffff:192.0.2.1]:1"},
+        {"-D1", "-oGatewayPorts=yes"},
+        {"-oDynamicForward=*:1"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        options_refuse(table[i], "open proxy");
+        options_refuse(table[i], "--allow-from any");
+        options_refuse(table[i], "--users FILE");
+    }
+    options_refuse(ARGS("-D*:1", "--permit=*.example"), "open proxy");
+}
+
+Test(options, a_proxy_that_is_not_open_is_not)
+{
+    static const char *const table[][3] = {
+        {"-D127.0.0.2:1"},
+        {"-D[::1]:1"},
+        {"-D[::ffff:127.0.0.1]:1"},
+        {"-Dlocalhost:1", "-g"},
+        {"-D/run/s", "-g"},
+        {"-L*:1:h:2"},
+        {"-D*:1", "--allow-from=10.0.0.0/8"},
+        {"-D*:1", "--allow-from=any"},
+        {"-gD1", "--users=/some/file"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        settings_destroy(options_accept(table[i]));
+}
+
+Test(options, check_config)
+{
+    struct options_run run;
+
+    options_run(ARGS("--check-config", "-D1"), &run);
+    cr_assert_eq(run.result, OPTIONS_EXIT_OK);
+    cr_assert_str_eq(run.out, "ok\n");
+    cr_assert_str_eq(run.err, "");
+    options_refuse(ARGS("--check-config", "-D1", "--users=/no/such/file"),
+                   "/no/such/file");
+    options_refuse(ARGS("--check-config", "-D", "x y"), "-D x y");
+    options_refuse(ARGS("--check-config"), "nothing to do");
+}
+
+/* A name is judged when it has been looked up. */
+Test(settings, judges_addresses_of_names)
+{
+    struct settings *s =
+        options_accept(ARGS("-Dbox.example:1", "-Lbox.example:2:h:3"));
+    union addr near, far;
+
+    cr_assert(addr_parse(&near, "127.0.0.1", 9, 1));
+    cr_assert(addr_parse(&far, "192.0.2.1", 9, 1));
+    cr_assert(settings_open_proxy(s, s->forwards, &far));
+    cr_assert_not(settings_open_proxy(s, s->forwards, &near));
+    cr_assert_not(settings_open_forward(s, s->forwards, &far));
+    cr_assert_not(settings_open_proxy(s, s->forwards->next, &far));
+    cr_assert(settings_open_forward(s, s->forwards->next, &far));
+    cr_assert_not(settings_open_forward(s, s->forwards->next, &near));
+    settings_destroy(s);
+}
+
+Test(settings, source_rule_makes_a_fixed_forward_safe_users_do_not)
+{
+    struct settings *s = options_accept(ARGS("-L*:2:h:3", "--users=/some"));
+    union addr any;
+
+    cr_assert(addr_parse(&any, "::", 2, 1));
+    cr_assert(settings_open_forward(s, s->forwards, &any));
+    settings_destroy(s);
+    s = options_accept(ARGS("-L*:2:h:3", "--allow-from=10.0.0.0/8"));
+    cr_assert_not(settings_open_forward(s, s->forwards, &any));
+    settings_destroy(s);
+}
+
+Test(settings, destroying_nothing_does_nothing)
+{
+    settings_destroy(NULL);
+}
