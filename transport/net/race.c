@@ -4,6 +4,19 @@
 
 static void go_on(struct race *race);
 
+/* Has the timer end in so many milliseconds; 0: no timer. */
+static void
+set_timer(struct race *race, unsigned ms)
+{
+    struct ev_loop *loop = worker_loop(race->connector->worker);
+
+    ev_timer_stop(loop, &race->timer);
+    if (ms == 0)
+        return;
+    ev_timer_set(&race->timer, ms / 1000.0, 0);
+    ev_timer_start(loop, &race->timer);
+}
+
 /* Calls back; the race may be gone after this. */
 static void
 finish(struct race *race, enum err err, int fd, const union addr *remote)
@@ -61,7 +74,7 @@ on_attempt_ended(struct attempt *attempt, enum err err)
         return;
     }
     note_error(race, err, &attempt->remote);
-    race->next_at = 0; /* RFC 8305 5: a failure starts the next at once */
+    set_timer(race, 0); /* RFC 8305 5: a failure starts the next at once */
     go_on(race);
 }
 
@@ -93,27 +106,12 @@ try_next(struct race *race)
     return err;
 }
 
-/* Has the timer end in `seconds`; none when that is 0. */
-static void
-set_timer(struct race *race, double seconds)
-{
-    struct ev_loop *loop = worker_loop(race->connector->worker);
-
-    ev_timer_stop(loop, &race->timer);
-    if (seconds <= 0)
-        return;
-    ev_timer_set(&race->timer, seconds, 0);
-    ev_timer_start(loop, &race->timer);
-}
-
 /* Starts what may start now, and ends the race where nothing is left. */
 static void
 go_on(struct race *race)
 {
-    double now = ev_now(worker_loop(race->connector->worker));
-
     while (race->queued > 0 && race->tried < RACE_ADDRS_MAX &&
-           (race->under_way == 0 || now >= race->next_at)) {
+           (race->under_way == 0 || !ev_is_active(&race->timer))) {
         enum err err = try_next(race);
 
         if (err == ERR_OK) {
@@ -124,15 +122,11 @@ go_on(struct race *race)
         }
         if (err == ERR_AGAIN) {
             race->under_way++;
-            race->next_at = now + RACE_ATTEMPT_DELAY_MS / 1000.0;
+            set_timer(race, RACE_ATTEMPT_DELAY_MS);
         }
     }
-    if (race->under_way > 0) {
-        set_timer(race, race->queued > 0 ? race->next_at - now : 0);
-        return;
-    }
-    set_timer(race, 0);
-    if (!all_answered(race) && race->tried < RACE_ADDRS_MAX)
+    if (race->under_way > 0 ||
+        (!all_answered(race) && race->tried < RACE_ADDRS_MAX))
         return;
     if (race->err == ERR_OK)
         race->err = name_error(race);
@@ -205,7 +199,7 @@ on_answer(struct resolve *resolve, const struct resolve_answer *answer)
     }
     /* RFC 8305 3: IPv4 came first and gives IPv6 a moment. */
     if (race->queued > 0)
-        set_timer(race, RACE_RESOLUTION_DELAY_MS / 1000.0);
+        set_timer(race, RACE_RESOLUTION_DELAY_MS);
 }
 
 void

@@ -28,7 +28,8 @@ enum resolve_family {
  * they came (port 0), or the reason for none. Lent during the callback. */
 struct resolve_answer {
     enum resolve_family family;
-    enum err err; /* ERR_OK, or ERR_NAME_NOT_FOUND, _TIMED_OUT, _FAILED */
+    enum err err; /* ERR_OK, ERR_NAME_NOT_FOUND, _TIMED_OUT, _FAILED, or
+                     ERR_NO_MEMORY */
     const union addr *addrs;
     size_t count;
 };
@@ -42,10 +43,9 @@ struct resolve {
     bool want_v4;
     bool want_v6;
     struct resolver *resolver_;
-    struct resolve_query *query_[2];
-    struct resolve *prev_[2];
-    struct resolve *next_[2];
+    struct lookup *lookup_;
     struct task task_;
+    unsigned due_; /* families that were not told yet */
 };
 
 /* Returns ERR_OK and gives a resolver (resolver_destroy), or ERR_NO_MEMORY. */
@@ -56,8 +56,15 @@ enum err resolver_create(struct worker *worker,
 /* No look-up may be under way. */
 void resolver_destroy(struct resolver *resolver);
 
-/* Looks a name up (at most TARGET_NAME_MAX bytes, NUL at the end; a dot at
- * the end means: no search domains). Equal look-ups under way share one query.
+/* Looks a name up (borrowed, at most TARGET_NAME_MAX bytes, NUL at the end; a
+ * dot at the end means: no search domains). In this order: localhost and what
+ * ends in .localhost are both loopbacks (RFC 6761 6.3); the hosts file, where
+ * a name found in one family has none in the other; the cache; the DNS, with
+ * equal queries under way shared. What can be no host name is not found, and
+ * so are .invalid and .onion (RFC 6761 6.4, RFC 7686 2). Both files are looked
+ * at again when a second has passed.
+ * The search goes on to the next domain when no family asked for has the name,
+ * and stops at a server's failure: that must not lead to another host.
  * Callback: on the worker's loop, never from inside this call, never after
  * resolve_cancel. */
 void resolve_start(struct resolver *resolver, struct resolve *resolve,
@@ -68,7 +75,8 @@ void resolve_start(struct resolver *resolver, struct resolve *resolve,
 void resolve_cancel(struct resolve *resolve);
 
 /* Forgets the cache and reads the system's files again (SIGHUP). Look-ups
- * under way go on with the servers they asked. */
+ * under way go on with the servers they asked, here and when resolv.conf
+ * changed. */
 void resolver_reload(struct resolver *resolver);
 
 #endif
