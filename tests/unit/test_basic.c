@@ -138,6 +138,9 @@ Test(basic, 256_bytes_of_either_are_refused)
     cr_assert_not(decodes(text));
     memset(text, 'A', sizeof(text));
     memcpy(text, "OkFB", 4); /* longer than both together */
+    text[BASIC_SIZE - 1] = 0;
+    cr_assert_not(decodes(text));
+    text[BASIC_SIZE - 1] = 'A';
     text[BASIC_SIZE + 3] = 0;
     cr_assert_not(decodes(text));
 }

@@ -133,6 +133,7 @@ Test(http, port_must_be_1_to_65535)
     assert_refused("h:65536");
     assert_refused("h:99999");
     assert_refused("h:100000");
+    assert_refused("h:000080");
     assert_refused("h:4294967376");
     assert_refused("h:+80");
     assert_refused("h:80x");
