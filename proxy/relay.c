@@ -277,6 +277,15 @@ splice_turn(struct relay_way *way)
     return ERR_OK;
 }
 
+static bool
+is_half_closed_elsewhere(const struct relay_way *way)
+{
+    const struct relay_way *ways = way->relay->ways;
+
+    return ways[way == &ways[RELAY_UP] ? RELAY_DOWN : RELAY_UP].state ==
+           RELAY_SHUT;
+}
+
 /* Moves what there is in one way, for one turn. Returns ERR_OK, or why the
  * relay cannot go on. */
 static enum err
@@ -303,7 +312,9 @@ pump(struct relay_way *way)
     if (way->state == RELAY_DRAIN && !has_kept(way)) {
         drop_pipe(way);
         way->state = RELAY_SHUT;
-        way->broken = stream_finish(way->to) != ERR_OK;
+        /* The second end is told by closing, which is due now. */
+        if (!is_half_closed_elsewhere(way))
+            way->broken = stream_finish(way->to) != ERR_OK;
     }
     return ERR_OK;
 }
