@@ -204,6 +204,9 @@ check_forwards(const struct option_state *state)
     return true;
 }
 
+/* The server reads the file again, for use: here it is too early to keep
+ * users, but a fault is one of the command line's, and is to be told before
+ * -f has forked. */
 static bool
 check_users(const struct settings *settings)
 {
@@ -228,15 +231,13 @@ conclude(struct option_state *state)
     if (state->finished)
         return OPTIONS_EXIT_OK;
     settle_forwards(state);
-    if (!check_forwards(state))
+    if (!check_forwards(state) || !check_users(state->settings))
         return OPTIONS_USAGE;
     if (state->idle[0] && state->settings->log.level >= LOG_WARN)
         fprintf(stderr, "culvert: warning: without effect here: %s\n",
                 state->idle);
     if (!state->check_only)
         return OPTIONS_RUN;
-    if (!check_users(state->settings))
-        return OPTIONS_USAGE;
     puts("ok");
     return OPTIONS_EXIT_OK;
 }

@@ -11,8 +11,8 @@ enum options_result {
 };
 
 /* Reads the command line as ssh reads its own (letters in a bundle, -D1080)
- * and with GNU's long options (--users FILE, --users=FILE), checks it, and
- * prints what there is to say: the log is not open yet.
+ * and with GNU's long options (--users FILE, --users=FILE), checks it and the
+ * users file, and prints what there is to say: the log is not open yet.
  * Returns OPTIONS_RUN and gives *settings (settings_destroy), which borrow
  * texts of argv; else *settings is untouched.
  * Thread: before any other has started. */

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -107,6 +108,20 @@ options_refuse(const char *const args[], const char *word)
     cr_assert_str_eq(run.out, "");
     cr_assert(strncmp(run.err, "culvert: ", 9) == 0, "%s", run.err);
     cr_assert(strstr(run.err, word), "\"%s\" is not in: %s", word, run.err);
+}
+
+/* A users file with one user; unlink it. */
+static inline void
+options_users_file(char path[32])
+{
+    static const char line[] = "me:$1$saltsalt$9xy1btjgzLYfb7hivXtC//\n";
+    int fd;
+
+    strcpy(path, "/tmp/culvert-users-XXXXXX");
+    fd = mkstemp(path); /* its mode is 0600 */
+    cr_assert(fd >= 0);
+    cr_assert_eq(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+    close(fd);
 }
 
 #endif

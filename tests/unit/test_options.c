@@ -1,7 +1,7 @@
 #include "proxy/options.h"
 
-#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "tests/unit/options_run.h"
 
@@ -67,8 +67,8 @@ Test(options, long_ones_take_their_value_either_way)
         ARGS("-D1", "--workers=3", "--idle-timeout", "1h30m",
              "--handshake-timeout=5", "--half-closed-timeout", "off",
              "--drain-timeout=1m", "--max-sessions=100", "--max-per-source",
-             "10", "--users=/etc/passwd", "--via", "tcp:", "--log-format=json",
-             "--permit=*.example", "--deny", ":25"));
+             "10", "--via", "tcp:", "--log-format=json", "--permit=*.example",
+             "--deny", ":25"));
 
     cr_assert_eq(s->workers, 3);
     cr_assert_float_eq(s->idle_timeout, 5400, 0);
@@ -77,7 +77,6 @@ Test(options, long_ones_take_their_value_either_way)
     cr_assert_float_eq(s->drain_timeout, 60, 0);
     cr_assert_eq(s->max_sessions, 100);
     cr_assert_eq(s->max_per_source, 10);
-    cr_assert_str_eq(s->users_path, "/etc/passwd");
     cr_assert_eq(s->log.format, LOG_JSON);
     cr_assert_not(rules_empty(s->rules));
     settings_destroy(s);
@@ -302,23 +301,47 @@ Test(options, a_proxy_that_is_not_open_is_not)
         {"-L*:1:h:2"},
         {"-D*:1", "--allow-from=10.0.0.0/8"},
         {"-D*:1", "--allow-from=any"},
-        {"-gD1", "--users=/some/file"},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         settings_destroy(options_accept(table[i]));
 }
 
+Test(options, users_make_a_proxy_closed)
+{
+    char path[32];
+    struct settings *s;
+
+    options_users_file(path);
+    s = options_accept(ARGS("-gD1", "--users", path));
+    cr_assert_str_eq(s->users_path, path);
+    settings_destroy(s);
+    unlink(path);
+}
+
+Test(options, a_wrong_users_file_is_told_at_once)
+{
+    char path[32];
+
+    options_users_file(path);
+    cr_assert_eq(chmod(path, 0666), 0);
+    options_refuse(ARGS("-D1", "--users", path), path);
+    unlink(path);
+    options_refuse(ARGS("-D1", "--users", path), "--users /tmp/culvert-users");
+}
+
 Test(options, check_config)
 {
     struct options_run run;
+    char path[32];
 
-    options_run(ARGS("--check-config", "-D1"), &run);
+    options_users_file(path);
+    options_run(ARGS("--check-config", "-D1", "--users", path), &run);
+    unlink(path);
     cr_assert_eq(run.result, OPTIONS_EXIT_OK);
     cr_assert_str_eq(run.out, "ok\n");
     cr_assert_str_eq(run.err, "");
-    options_refuse(ARGS("--check-config", "-D1", "--users=/no/such/file"),
-                   "/no/such/file");
+    options_refuse(ARGS("--check-config", "-D1", "--users", path), path);
     options_refuse(ARGS("--check-config", "-D", "x y"), "-D x y");
     options_refuse(ARGS("--check-config"), "nothing to do");
 }
@@ -343,15 +366,19 @@ Test(settings, judges_addresses_of_names)
 
 Test(settings, source_rule_makes_a_fixed_forward_safe_users_do_not)
 {
-    struct settings *s = options_accept(ARGS("-L*:2:h:3", "--users=/some"));
+    char path[32];
+    struct settings *s;
     union addr any;
 
+    options_users_file(path);
+    s = options_accept(ARGS("-L*:2:h:3", "--users", path));
     cr_assert(addr_parse(&any, "::", 2, 1));
     cr_assert(settings_open_forward(s, s->forwards, &any));
     settings_destroy(s);
     s = options_accept(ARGS("-L*:2:h:3", "--allow-from=10.0.0.0/8"));
     cr_assert_not(settings_open_forward(s, s->forwards, &any));
     settings_destroy(s);
+    unlink(path);
 }
 
 Test(settings, destroying_nothing_does_nothing)
