@@ -1,5 +1,5 @@
-/* fnmatch(3) is not used: it depends on the locale, and takes a '*' in a
- * bracket expression apart that no host name has. */
+/* fnmatch(3) is not used: what it matches depends on the locale, and it has
+ * bracket expressions and backslashes, which no host name needs. */
 #include "auth/pattern.h"
 
 #include <stdlib.h>

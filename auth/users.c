@@ -284,7 +284,7 @@ users_load(const char *path, struct users **users, char *message, size_t size)
         errno = 0;
         err = read_all(fd, &text, &len);
         if (err == ERR_LIMIT)
-            snprintf(message, size, "%s: larger than %u bytes", path,
+            snprintf(message, size, "%s: %u bytes or more", path,
                      USERS_FILE_MAX);
         else if (err)
             snprintf(message, size, "%s: %m", path);
