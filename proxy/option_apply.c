@@ -57,9 +57,9 @@ option_apply_local_words(struct option_state *state, const char *value)
 bool
 option_apply_stdio(struct option_state *state, const char *value)
 {
-    struct forward *forward;
+    const struct forward *forward = state->settings->forwards;
 
-    LL_FOREACH (state->settings->forwards, forward) {
+    for (; forward; forward = forward->next) {
         if (forward->kind == FORWARD_STDIO)
             return option_state_fail(state, "there can be only one -W");
     }
@@ -289,10 +289,12 @@ option_apply_version(struct option_state *state, const char *value)
 bool
 option_apply_ignore_unknown(struct option_state *state, const char *value)
 {
-    if (strlen(value) >= sizeof(state->ignore_unknown))
+    size_t len = strlen(value);
+
+    if (len >= sizeof(state->ignore_unknown))
         return option_state_fail(state, "too long a list");
     if (option_state_claim(state, OPTION_SUBJECT_IGNORE_UNKNOWN))
-        strcpy(state->ignore_unknown, value);
+        memcpy(state->ignore_unknown, value, len + 1);
     return true;
 }
 

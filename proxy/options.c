@@ -138,7 +138,7 @@ settle_forwards(struct option_state *state)
     struct forward *forward, *next;
     bool stdio = false;
 
-    LL_FOREACH (settings->forwards, forward)
+    for (forward = settings->forwards; forward; forward = forward->next)
         stdio |= forward->kind == FORWARD_STDIO;
     if (stdio && !option_state_claimed(state, OPTION_SUBJECT_CLEAR_FORWARDS))
         state->clear_forwards = true;
@@ -184,7 +184,7 @@ check_forwards(const struct option_state *state)
         usage_short(stderr);
         return false;
     }
-    LL_FOREACH (settings->forwards, forward) {
+    for (forward = settings->forwards; forward; forward = forward->next) {
         union addr addr;
 
         if (listens_on(forward, &addr) &&
