@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include <utlist.h>
-
 /* A client that has said nothing for half a minute will not. */
 #define HANDSHAKE_TIMEOUT 30.0
 
@@ -47,12 +45,14 @@ settings_create(void)
 void
 settings_destroy(struct settings *settings)
 {
-    struct forward *forward, *next;
+    struct forward *forward;
 
     if (!settings)
         return;
-    LL_FOREACH_SAFE (settings->forwards, forward, next)
+    while ((forward = settings->forwards)) {
+        settings->forwards = forward->next;
         free(forward);
+    }
     sources_destroy(settings->sources);
     rules_destroy(settings->rules);
     free(settings->bind_host);
