@@ -304,22 +304,31 @@ option_apply_users(struct option_state *state, const char *value)
     return set_text(state, value, &state->settings->users_path);
 }
 
+/* Ends what added a pattern; why is only set for ERR_MALFORMED. */
+static bool
+accept_pattern(const struct option_state *state, enum err err, const char *why)
+{
+    if (err == ERR_OK)
+        return true;
+    return option_state_fail(state, err == ERR_MALFORMED ? why : no_memory);
+}
+
 bool
 option_apply_allow_from(struct option_state *state, const char *value)
 {
-    const char *why = no_memory;
+    const char *why = NULL;
     enum err err = sources_add(state->settings->sources, value, &why);
 
-    return err == ERR_OK || option_state_fail(state, why);
+    return accept_pattern(state, err, why);
 }
 
 static bool
 add_rule(struct option_state *state, enum rule_action action, const char *value)
 {
-    const char *why = no_memory;
+    const char *why = NULL;
     enum err err = rules_add(state->settings->rules, action, value, &why);
 
-    return err == ERR_OK || option_state_fail(state, why);
+    return accept_pattern(state, err, why);
 }
 
 bool
