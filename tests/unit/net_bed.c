@@ -174,3 +174,25 @@ net_ask_wait(struct net_bed *bed, struct net_ask *ask, const char *name)
     net_ask_start(bed, ask, name);
     net_bed_wait(bed, 2);
 }
+
+void
+net_ask_check(const struct net_ask *ask, const char *v4, const char *v6)
+{
+    cr_assert_eq(ask->answers, 2u);
+    cr_assert_eq(ask->err[RESOLVE_V4], ERR_OK, "%s",
+                 err_word(ask->err[RESOLVE_V4]));
+    cr_assert_eq(ask->err[RESOLVE_V6], ERR_OK, "%s",
+                 err_word(ask->err[RESOLVE_V6]));
+    cr_assert_str_eq(ask->first[RESOLVE_V4], v4);
+    cr_assert_str_eq(ask->first[RESOLVE_V6], v6);
+}
+
+void
+net_ask_check_errs(const struct net_ask *ask, enum err v4, enum err v6)
+{
+    cr_assert_eq(ask->answers, 2u);
+    cr_assert_eq(ask->err[RESOLVE_V4], v4, "%s",
+                 err_word(ask->err[RESOLVE_V4]));
+    cr_assert_eq(ask->err[RESOLVE_V6], v6, "%s",
+                 err_word(ask->err[RESOLVE_V6]));
+}

@@ -63,4 +63,9 @@ void net_ask_start(struct net_bed *bed, struct net_ask *ask, const char *name);
 /* Starts one and waits for both answers. */
 void net_ask_wait(struct net_bed *bed, struct net_ask *ask, const char *name);
 
+/* Both families answered, with these first addresses, or with these errors
+ * (ERR_OK: with any). */
+void net_ask_check(const struct net_ask *ask, const char *v4, const char *v6);
+void net_ask_check_errs(const struct net_ask *ask, enum err v4, enum err v6);
+
 #endif

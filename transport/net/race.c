@@ -110,7 +110,7 @@ try_next(struct race *race)
 static void
 go_on(struct race *race)
 {
-    while (race->queued > 0 && race->tried < RACE_ADDRS_MAX &&
+    while (race->queued > 0 &&
            (race->under_way == 0 || !ev_is_active(&race->timer))) {
         enum err err = try_next(race);
 
@@ -125,8 +125,7 @@ go_on(struct race *race)
             set_timer(race, RACE_ATTEMPT_DELAY_MS);
         }
     }
-    if (race->under_way > 0 ||
-        (!all_answered(race) && race->tried < RACE_ADDRS_MAX))
+    if (race->under_way > 0 || !all_answered(race))
         return;
     if (race->err == ERR_OK)
         race->err = name_error(race);
@@ -150,12 +149,8 @@ enqueue(struct race *race, const union addr *addrs, size_t count)
     if (count > RACE_FAMILY_MAX)
         count = RACE_FAMILY_MAX;
     for (size_t i = 0; i < count; i++) {
-        struct addrsort_item *item;
+        struct addrsort_item *item = &race->queue[race->queued++];
 
-        /* The tail, which is what RFC 6724 likes least, makes room. */
-        if (race->queued == RACE_ADDRS_MAX)
-            race->queued--;
-        item = &race->queue[race->queued++];
         memset(item, 0, sizeof(*item));
         item->dest = addrs[i];
         addr_set_port(&item->dest, race->port);

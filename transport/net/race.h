@@ -12,10 +12,10 @@
 #include "transport/net/connect.h"
 #include "transport/net/resolve.h"
 
-/* Most addresses tried of a name, and most taken of one family's answer: a
- * name that is a list of everything must not make us scan it. */
-#define RACE_ADDRS_MAX  16
-#define RACE_FAMILY_MAX 12
+/* Most addresses taken of one family's answer, and so tried in all: a name
+ * that is a list of everything must not make us scan it. */
+#define RACE_FAMILY_MAX 8
+#define RACE_ADDRS_MAX  (2 * RACE_FAMILY_MAX)
 
 /* RFC 8305 8: how long an answer for IPv4 waits for the one for IPv6, and an
  * attempt for the one before. */
