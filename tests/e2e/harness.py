@@ -106,8 +106,7 @@ class Lines:
                                scaled(seconds))
             value = condition(self.lines)
             if not value:
-                last = "\n".join(self.lines[-30:])
-                raise Failed(f"not seen: {what}; last lines:\n{last}")
+                raise Failed(f"not seen within {scaled(seconds):g} s: {what}")
             return value
 
 
@@ -291,7 +290,7 @@ class Test:
 
     def note(self, title, lines):
         """Shown if the test fails."""
-        self.notes.append((title, lines[-40:]))
+        self.notes.append((title, lines[-15:]))
 
     def new_report(self):
         """The path that a process's sanitizer reports begin with."""
