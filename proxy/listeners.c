@@ -28,6 +28,12 @@ struct opening {
     bool refused;
 };
 
+static char
+option_letter(const struct forward *forward)
+{
+    return forward->kind == FORWARD_SOCKS ? 'D' : 'L';
+}
+
 static void
 add_literal(struct opening *opening, const char *text)
 {
@@ -53,8 +59,8 @@ add_name(struct opening *opening)
     int failed = getaddrinfo(forward->host, NULL, &hints, &found);
 
     if (failed) {
-        log_write(LOG_ERROR, "%s: %s: %s", forward->text, forward->host,
-                  gai_strerror(failed));
+        log_write(LOG_ERROR, "-%c %s: %s: %s", option_letter(forward),
+                  forward->text, forward->host, gai_strerror(failed));
         return;
     }
     for (struct addrinfo *each = found; each && opening->count < ADDRS_MAX;
@@ -112,8 +118,9 @@ add_listener(struct opening *opening, int fd)
 static void
 say_failure(const struct opening *opening, const char *where, enum err err)
 {
-    log_write(LOG_ERROR, "%s: cannot listen on %s: %s", opening->forward->text,
-              where, err_text(err));
+    log_write(LOG_ERROR, "-%c %s: cannot listen on %s: %s",
+              option_letter(opening->forward), opening->forward->text, where,
+              err_text(err));
 }
 
 /* Whether an address that cannot be had is to be passed over: one of several
@@ -181,8 +188,9 @@ check_exposure(struct opening *opening)
         const union addr *addr = &opening->addrs[i];
 
         if (settings_open_proxy(opening->settings, forward, addr)) {
-            log_write(LOG_FATAL, "%s: %s: %s", forward->text,
-                      addr_format(addr, text), SETTINGS_OPEN_PROXY_TEXT);
+            log_write(LOG_FATAL, "-%c %s: %s: %s", option_letter(forward),
+                      forward->text, addr_format(addr, text),
+                      SETTINGS_OPEN_PROXY_TEXT);
             return false;
         }
     }
@@ -192,9 +200,10 @@ check_exposure(struct opening *opening)
         if (!settings_open_forward(opening->settings, forward, addr))
             continue;
         log_write(LOG_WARN,
-                  "%s: warning: whoever reaches %s reaches the target; "
+                  "-%c %s: warning: whoever reaches %s reaches the target; "
                   "--allow-from restricts that",
-                  forward->text, addr_format(addr, text));
+                  option_letter(forward), forward->text,
+                  addr_format(addr, text));
         break;
     }
     return true;

@@ -117,9 +117,8 @@ is_passing(int errnum)
 static void
 on_failure(struct acceptor *acceptor, int errnum)
 {
-    if (!acceptor->told_)
-        log_write(LOG_WARN, "accept: %s; new clients wait", strerror(errnum));
-    acceptor->told_ = true;
+    log_limited(&acceptor->told_, LOG_WARN, "accept: %s; new clients wait",
+                strerror(errnum));
     pause_acceptor(acceptor);
 }
 
@@ -140,10 +139,6 @@ accept_one(struct acceptor *acceptor)
         on_failure(acceptor, errno);
         return false;
     }
-    if (acceptor->told_) {
-        acceptor->told_ = false;
-        log_write(LOG_WARN, "accepting clients again");
-    }
     if (peer.sa.sa_family == AF_UNIX)
         peer.sa.sa_family = AF_UNSPEC;
     acceptor->on_client(acceptor, fd, &peer);
@@ -159,6 +154,9 @@ on_queue(struct ev_loop *loop, ev_io *io, int events)
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN && !acceptor->paused_; i++) {
         if (acceptor->has_room && !acceptor->has_room(acceptor)) {
+            log_limited(&acceptor->told_, LOG_WARN,
+                        "as many sessions as there are descriptors for "
+                        "(ulimit -n); new clients wait");
             pause_acceptor(acceptor);
             return;
         }
@@ -189,7 +187,8 @@ acceptor_start(struct acceptor *acceptor, struct worker *worker, int listen_fd)
     }
     acceptor->worker_ = worker;
     acceptor->listen_fd_ = listen_fd;
-    acceptor->paused_ = acceptor->told_ = false;
+    acceptor->paused_ = false;
+    acceptor->told_ = (struct log_limit){0};
     ev_io_init(&acceptor->io_, on_queue, inner, EV_READ);
     ev_timer_init(&acceptor->retry_, on_retry, 0., 0.);
     acceptor->io_.data = acceptor->retry_.data = acceptor;

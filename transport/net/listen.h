@@ -40,12 +40,12 @@ struct acceptor {
     ev_io io_;
     ev_timer retry_;
     bool paused_;
-    bool told_;
+    struct log_limit told_;
 };
 
 /* Starts to accept from listen_fd, which is borrowed until acceptor_stop. The
- * three members above are set. When descriptors run out it pauses, says so
- * once, and tries again by a timer: the clients wait in the queue.
+ * three members above are set. When descriptors run out it pauses, says so,
+ * and tries again by a timer: the clients wait in the queue.
  * Returns ERR_OK, or ERR_NO_DESCRIPTORS. Thread: the worker's. */
 enum err acceptor_start(struct acceptor *acceptor, struct worker *worker,
                         int listen_fd);
