@@ -215,40 +215,49 @@ fail:
     return err;
 }
 
-/* Reads all of fd into *text, which the caller wipes and frees. */
+/* Doubles a buffer of room bytes, all used. Not by realloc, which would leave
+ * a copy of the hashes behind. */
+static enum err
+grow(char **bytes, size_t *room)
+{
+    char *more;
+
+    if (*room >= USERS_FILE_MAX)
+        return ERR_LIMIT;
+    more = malloc(*room * 2);
+    if (!more)
+        return ERR_NO_MEMORY;
+    memcpy(more, *bytes, *room);
+    explicit_bzero(*bytes, *room);
+    free(*bytes);
+    *bytes = more;
+    *room *= 2;
+    return ERR_OK;
+}
+
+/* Reads all of fd into *text, which the caller wipes and frees, on failure
+ * too. */
 static enum err
 read_all(int fd, char **text, size_t *len)
 {
     size_t room = 4096;
-    char *bytes = malloc(room);
-    size_t used = 0;
-    ssize_t got = 1;
     enum err err = ERR_OK;
+    ssize_t got = 1;
 
-    while (!err && bytes && got != 0) {
-        if (used == room) {
-            /* Not realloc, which would leave a copy of the hashes behind. */
-            char *more = room < USERS_FILE_MAX ? malloc(room * 2) : NULL;
-
-            if (!more) {
-                err = room < USERS_FILE_MAX ? ERR_NO_MEMORY : ERR_LIMIT;
-                break;
-            }
-            memcpy(more, bytes, used);
-            explicit_bzero(bytes, used);
-            free(bytes);
-            bytes = more;
-            room *= 2;
-        }
-        got = read(fd, bytes + used, room - used);
+    *len = 0;
+    *text = malloc(room);
+    if (!*text)
+        return ERR_NO_MEMORY;
+    while (!err && got != 0) {
+        got = read(fd, *text + *len, room - *len);
         if (got > 0)
-            used += (size_t)got;
+            *len += (size_t)got;
         else if (got < 0 && errno != EINTR)
             err = err_from_errno(errno);
+        if (!err && *len == room)
+            err = grow(text, &room);
     }
-    *text = bytes;
-    *len = used;
-    return bytes ? err : ERR_NO_MEMORY;
+    return err;
 }
 
 /* Opens the file, unless others could have written it. */
@@ -281,7 +290,6 @@ users_load(const char *path, struct users **users, char *message, size_t size)
     enum err err = open_trusted(path, &fd, message, size);
 
     if (!err) {
-        errno = 0;
         err = read_all(fd, &text, &len);
         if (err == ERR_LIMIT)
             snprintf(message, size, "%s: %u bytes or more", path,

@@ -278,10 +278,12 @@ load(const char *text, size_t len, mode_t mode, struct users **users,
     make_file(path, text, len, mode);
     err = users_load(path, users, plain, sizeof(plain));
     unlink(path);
-    if (err)
-        snprintf(message, size, "%s",
-                 strncmp(plain, path, strlen(path)) == 0 ? plain + strlen(path)
-                                                         : plain);
+    if (err) {
+        /* Without the name that mkstemp made up. */
+        cr_expect_eq(strncmp(plain, path, strlen(path)), 0, "%s", plain);
+        strncpy(message, plain + strlen(path), size - 1);
+        message[size - 1] = 0;
+    }
     return err;
 }
 
