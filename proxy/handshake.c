@@ -36,6 +36,8 @@ handshake_destroy(struct handshake *hs)
     /* What is left of a password lies in the read buffer. */
     if (hs->need_password && hs->in)
         explicit_bzero(hs->in, hs->in_size);
+    if (hs->need_password)
+        wire_credentials_wipe(&hs->credentials);
     free(hs->in);
     free(hs);
 }

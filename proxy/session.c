@@ -7,6 +7,7 @@
 #include "auth/rules.h"
 #include "auth/sources.h"
 #include "proxy/session_parts.h"
+#include "transport/base/clock.h"
 
 /* --- states --------------------------------------------------------------- */
 
@@ -132,7 +133,8 @@ session_end(struct session *session, enum err err, const char *why)
         stream_close(session->target, how);
     session->target = NULL;
     if (session->handshake && session->handshake->phase == HANDSHAKE_OVER &&
-        err != ERR_PEER_GONE && err != ERR_SHUTDOWN) {
+        session->protocol != HANDSHAKE_NONE && err != ERR_PEER_GONE &&
+        err != ERR_SHUTDOWN) {
         linger(session);
         return;
     }
@@ -182,6 +184,8 @@ start_relay(struct session *session)
     struct relay_first down = {0};
 
     if (hs->in_at < hs->in_len) {
+        /* Among what was parsed there may be a password. */
+        explicit_bzero(hs->in, hs->in_at);
         up = (struct relay_first){hs->in, hs->in_at, hs->in_len};
         hs->in = NULL;
     }
@@ -371,7 +375,7 @@ session_start(struct engine *engine, const struct forward *forward,
     session->client = client;
     session->peer = *peer;
     addr_unmap(&session->peer);
-    session->started = ev_now(worker_loop(engine->worker));
+    session->started = clock_seconds();
     session->entered = limits_enter(&engine->shared->limits, &session->peer);
     session->refused = judge_client(session);
     client->owner = session;

@@ -3,6 +3,7 @@
 #include <utlist.h>
 
 #include "proxy/session_parts.h"
+#include "transport/base/clock.h"
 
 static const char *const state_words[] = {
     [SESSION_HELLO] = "hello",     [SESSION_AUTH] = "auth",
@@ -36,9 +37,7 @@ add_fields(const struct session *session, struct log_event *event)
     log_number(event, "in", bytes_of(session, RELAY_UP));
     log_number(event, "out", bytes_of(session, RELAY_DOWN));
     log_seconds(event, "seconds",
-                (uint64_t)((ev_now(worker_loop(session->engine->worker)) -
-                            session->started) *
-                           1000));
+                (uint64_t)((clock_seconds() - session->started) * 1000));
 }
 
 void

@@ -31,7 +31,7 @@ struct session {
     union addr reached; /* the address that the target led to */
     char *target_text;
     char *user;
-    ev_tstamp started;
+    double started; /* clock_seconds() */
 
     struct session *prev;
     struct session *next;

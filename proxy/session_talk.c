@@ -98,7 +98,9 @@ go_on(struct session *session)
                                          : STREAM_READABLE | STREAM_WRITABLE);
         return;
     case HANDSHAKE_VERIFY:
-        session_talk_flush(session);
+        /* Reading rests: what comes meanwhile waits in the stream. */
+        stream_want(session->client,
+                    session_talk_flush(session) ? 0 : STREAM_WRITABLE);
         start_verify(session);
         return;
     case HANDSHAKE_REQUEST:
@@ -172,10 +174,10 @@ session_talk_ready(struct stream *stream, unsigned events)
     struct session *session = stream->owner;
 
     if (events & STREAM_WRITABLE && session_talk_flush(session))
-        stream_want(stream, STREAM_READABLE);
+        stream_want(stream, session->verify ? 0 : STREAM_READABLE);
     if (!(events & STREAM_READABLE) || !read_client(session))
         return;
-    if (session->state == SESSION_DIAL || session->verify)
+    if (session->state == SESSION_DIAL)
         return; /* early bytes: they wait */
     go_on(session);
 }

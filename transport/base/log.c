@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "transport/base/clock.h"
 
 /* What may wait to be written. A line is some 250 bytes. */
 #define QUEUE_BYTES (256u * 1024)
@@ -59,6 +62,13 @@ write_all(int fd, const char *text, size_t len)
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN) {
+            /* Another holder of the same open file made it non-blocking. */
+            struct pollfd full = {.fd = fd, .events = POLLOUT};
+
+            poll(&full, 1, -1);
+            continue;
+        }
         if (n <= 0)
             return; /* a full disk: there is nobody to tell */
         text += n;
@@ -399,8 +409,22 @@ log_send(struct log_event *event)
 
 /* --- messages ------------------------------------------------------------- */
 
+/* As log_string, but what does not fit is cut off, not left out. */
 static void
-put_message(enum log_level level, const char *message)
+put_cut_string(struct log_event *event, const char *name, char *value)
+{
+    size_t before = event->len;
+
+    for (;;) {
+        log_string(event, name, value);
+        if (event->len > before || !*value)
+            return;
+        value[strlen(value) * 3 / 4] = 0;
+    }
+}
+
+static void
+put_message(enum log_level level, char *message)
 {
     char line[MESSAGE_MAX + 16];
     int n;
@@ -409,7 +433,7 @@ put_message(enum log_level level, const char *message)
         struct log_event event;
 
         log_begin(&event, level, "message");
-        log_string(&event, "message", message);
+        put_cut_string(&event, "message", message);
         log_send(&event);
         return;
     }
@@ -465,14 +489,12 @@ void
 log_limited(struct log_limit *limit, enum log_level level, const char *format,
             ...)
 {
-    struct timespec now;
     uint64_t now_ms;
     va_list args;
 
     if (!log_enabled(level))
         return;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    now_ms = (uint64_t)(clock_seconds() * 1000);
     if (limit->said == 0 || now_ms - limit->window_ms >= LIMIT_WINDOW_MS) {
         if (limit->held > 0)
             log_write(level, "%u messages like the next were held back",

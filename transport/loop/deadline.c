@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <utlist.h>
 
+#include "transport/base/clock.h"
+
 static void
 arm(struct deadline_queue *queue)
 {
@@ -10,7 +12,7 @@ arm(struct deadline_queue *queue)
 
     if (!queue->head || ev_is_active(&queue->timer))
         return;
-    wait = queue->head->at - ev_now(queue->loop);
+    wait = queue->head->at - clock_seconds();
     ev_timer_set(&queue->timer, wait > 0 ? wait : 0, 0.);
     ev_timer_start(queue->loop, &queue->timer);
 }
@@ -21,9 +23,11 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct deadline_queue *queue = timer->data;
+    double now = clock_seconds();
 
+    (void)loop;
     (void)events;
-    while (queue->head && queue->head->at <= ev_now(loop)) {
+    while (queue->head && queue->head->at <= now) {
         struct deadline *deadline = queue->head;
 
         deadline_stop(deadline);
@@ -58,7 +62,7 @@ deadline_start(struct deadline_queue *queue, struct deadline *deadline)
     if (queue->span <= 0)
         return;
     deadline->queue = queue;
-    deadline->at = ev_now(queue->loop) + queue->span;
+    deadline->at = clock_seconds() + queue->span;
     DL_APPEND(queue->head, deadline);
     arm(queue);
 }

@@ -15,7 +15,7 @@ struct deadline_queue;
 /* Embedded in what waits; zero is "not started". */
 struct deadline {
     struct deadline_queue *queue; /* where it waits, or NULL */
-    double at;                    /* ev_now() when it is over */
+    double at;                    /* clock_seconds() when it is over */
     struct deadline *prev;
     struct deadline *next;
 };
