@@ -1,6 +1,7 @@
 #include "auth/rules.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/pattern.h"
 
@@ -12,6 +13,7 @@ struct pattern_list {
 struct rules {
     struct pattern_list permitted;
     struct pattern_list denied;
+    bool deny_rest; /* what is not permitted is denied, permissions or not */
 };
 
 struct rules *
@@ -46,8 +48,14 @@ rules_add(struct rules *rules, enum rule_action action, const char *pattern,
         action == RULE_PERMIT ? &rules->permitted : &rules->denied;
     struct pattern made;
     struct pattern *list;
-    enum err err = pattern_parse(&made, pattern, why);
+    enum err err;
 
+    /* As a denial like others it would leave nothing to permit. */
+    if (action == RULE_DENY && strcmp(pattern, "*") == 0) {
+        rules->deny_rest = true;
+        return ERR_OK;
+    }
+    err = pattern_parse(&made, pattern, why);
     if (err)
         return err;
     list = reallocarray(patterns->list, patterns->count + 1, sizeof(*list));
@@ -63,7 +71,8 @@ rules_add(struct rules *rules, enum rule_action action, const char *pattern,
 bool
 rules_empty(const struct rules *rules)
 {
-    return rules->permitted.count == 0 && rules->denied.count == 0;
+    return rules->permitted.count == 0 && rules->denied.count == 0 &&
+           !rules->deny_rest;
 }
 
 /* The best that any pattern says: yes before needs-address before no. */
@@ -96,7 +105,7 @@ rules_judge(const struct rules *rules, const struct target *target,
     denied = match_list(&rules->denied, &subject);
     if (denied == PATTERN_YES)
         return RULE_DENIED;
-    if (rules->permitted.count)
+    if (rules->permitted.count > 0 || rules->deny_rest)
         permitted = match_list(&rules->permitted, &subject);
     if (permitted == PATTERN_NO)
         return RULE_DENIED;

@@ -22,8 +22,8 @@
  * judged as 127.0.0.1 and ::1 too, where Linux connects to for them.
  *
  * A denial wins over a permission, whatever their order. With at least one
- * permission, what none of them matches is denied; --deny '*' says that too,
- * and no more. */
+ * permission, what none of them matches is denied; --deny '*' says just that,
+ * also where there is no permission. */
 enum rule_action {
     RULE_PERMIT,
     RULE_DENY,

@@ -419,3 +419,19 @@ Test(pattern, failure_leaves_the_output_alone)
     cr_expect_eq(pattern_parse(&pattern, "a.example:0", &why), ERR_MALFORMED);
     cr_expect_eq(pattern.name_len, 4711);
 }
+
+Test(rules, deny_all_is_what_permissions_are_taken_from)
+{
+    struct rules *rules = rules_create();
+    struct target target;
+    const char *why = NULL;
+
+    cr_assert_eq(rules_add(rules, RULE_DENY, "*", &why), ERR_OK);
+    cr_assert_eq(target_set_host(&target, "192.0.2.1", 9, 80), ERR_OK);
+    cr_expect_eq(rules_judge(rules, &target, NULL), RULE_DENIED);
+    cr_assert_eq(rules_add(rules, RULE_PERMIT, "192.0.2.1", &why), ERR_OK);
+    cr_expect_eq(rules_judge(rules, &target, NULL), RULE_ALLOWED);
+    cr_assert_eq(target_set_host(&target, "192.0.2.2", 9, 80), ERR_OK);
+    cr_expect_eq(rules_judge(rules, &target, NULL), RULE_DENIED);
+    rules_destroy(rules);
+}
