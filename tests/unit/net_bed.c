@@ -141,6 +141,7 @@ on_answer(struct resolve *resolve, const struct resolve_answer *answer)
     struct net_bed *bed = ask->bed;
 
     cr_assert_lt(ask->answers, 2u);
+    ask->followed[ask->answers] = answer->followed;
     ask->order[ask->answers++] = family;
     ask->err[family] = answer->err;
     ask->count[family] = answer->count;

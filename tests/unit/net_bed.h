@@ -54,6 +54,7 @@ struct net_ask {
     size_t count[2];
     char first[2][ADDR_TEXT_MAX]; /* each family's first address */
     enum resolve_family order[2];
+    bool followed[2]; /* by order */
     bool cancel_in_answer;
 };
 

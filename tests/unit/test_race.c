@@ -128,6 +128,28 @@ Test(race, he_2_starts_with_ipv6)
     net_bed_close(&bed);
 }
 
+/* From a global address ::1 is of another scope (RFC 6724 rule 2), so IPv4
+ * goes first, though IPv6's answer came first. */
+Test(race, he_2_orders_both_families_when_both_are_known)
+{
+    struct net_bed bed;
+    struct ask ask;
+    uint16_t port = 0;
+    int v4 = connect_bed_listen("127.0.0.1", &port, 8);
+    int v6 = connect_bed_listen("::1", &port, 8);
+
+    net_bed_open(&bed, race_rules, NULL, NULL);
+    ask_init(&ask, &bed);
+    ask.connector.bind_v4 = connect_bed_addr("127.0.0.1", 0);
+    ask.connector.bind_v6 = connect_bed_addr("2001:db8::1", 0);
+    ask_host(&ask, "localhost", port);
+    ask_check_connected(&ask, "127.0.0.1", port);
+    cr_assert_eq(ask.permits, 1u);
+    close(v4);
+    close(v6);
+    net_bed_close(&bed);
+}
+
 Test(race, he_3_next_attempt_after_250_ms)
 {
     struct net_bed bed;

@@ -243,6 +243,8 @@ Test(resolve, localhost_is_both_loopbacks_without_asking)
         net_ask_wait(&bed, &ask, names[i]);
         net_ask_check(&ask, "127.0.0.1", "::1");
         cr_assert_eq(ask.order[0], RESOLVE_V6);
+        cr_assert(ask.followed[0]);
+        cr_assert_not(ask.followed[1]);
     }
     cr_assert_eq(fake_dns_asked(bed.dns, NULL, 0), 0u);
     net_bed_close(&bed);

@@ -182,10 +182,11 @@ on_answer(struct resolve *resolve, const struct resolve_answer *answer)
 
     race->answered[answer->family] = true;
     race->name_err[answer->family] = answer->err;
-    if (answer->err == ERR_OK) {
+    if (answer->err == ERR_OK)
         enqueue(race, answer->addrs, answer->count);
-        sort_queue(race);
-    }
+    if (answer->followed)
+        return; /* the order is that of both */
+    sort_queue(race);
     if (race->started || all_answered(race) ||
         (answer->family == RESOLVE_V6 && answer->err == ERR_OK)) {
         race->started = true;

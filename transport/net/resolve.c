@@ -306,6 +306,7 @@ tell(struct resolve *resolve)
         resolve->lookup_ = NULL;
         lookup_free(lookup);
     } else if (is_tellable(resolve, RESOLVE_V4)) {
+        answer.followed = true;
         worker_defer(resolve->resolver_->worker, &resolve->task_);
     }
     answer.err = err_of(result.status);

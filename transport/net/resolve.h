@@ -32,6 +32,7 @@ struct resolve_answer {
                      ERR_NO_MEMORY */
     const union addr *addrs;
     size_t count;
+    bool followed; /* the other family's is known too, and comes at once */
 };
 
 /* A look-up of one name by one asker: both families asked at once (or one of
