@@ -226,14 +226,6 @@ Test(rules, with_a_permission_the_rest_is_denied)
                  RULE_ALLOWED);
 }
 
-Test(rules, denial_of_star_denies_all)
-{
-    cr_expect_eq(judge(RULES("-*"), "a.example", 1, NULL), RULE_DENIED);
-    cr_expect_eq(judge(RULES("-*"), "::1", 1, NULL), RULE_DENIED);
-    cr_expect_eq(judge(RULES("+ok.example", "-*"), "ok.example", 1, NULL),
-                 RULE_DENIED);
-}
-
 Test(rules, name_needs_its_address_for_a_denied_network)
 {
     cr_expect_eq(judge(RULES("-10.0.0.0/8"), "a.example", 1, NULL),
