@@ -8,8 +8,20 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+/* What met asks for may happen before the loop waits: it is not to sleep for
+ * long over that. */
+#define TICK_SECONDS 0.005
+
 static void
-on_too_long(struct ev_loop *loop, ev_timer *timer, int events)
+on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    --*(unsigned *)timer->data;
+}
+
+static void
+on_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
@@ -20,17 +32,18 @@ bool
 loop_until(struct worker *worker, bool (*met)(void *arg), void *arg)
 {
     struct ev_loop *loop = worker_loop(worker);
-    bool too_long = false;
+    unsigned ticks = (unsigned)(LOOP_PATIENCE_SECONDS / TICK_SECONDS);
     ev_timer timer;
+    bool is_met;
 
     ev_now_update(loop);
-    ev_timer_init(&timer, on_too_long, LOOP_PATIENCE_SECONDS, 0.);
-    timer.data = &too_long;
+    ev_timer_init(&timer, on_tick, TICK_SECONDS, TICK_SECONDS);
+    timer.data = &ticks;
     ev_timer_start(loop, &timer);
-    while (!met(arg) && !too_long)
+    while (!(is_met = met(arg)) && ticks > 0)
         ev_run(loop, EVRUN_ONCE);
     ev_timer_stop(loop, &timer);
-    return !too_long;
+    return is_met;
 }
 
 static bool
@@ -61,7 +74,7 @@ loop_for(struct worker *worker, double seconds)
     ev_timer timer;
 
     ev_now_update(loop);
-    ev_timer_init(&timer, on_too_long, seconds, 0.);
+    ev_timer_init(&timer, on_over, seconds, 0.);
     timer.data = &over;
     ev_timer_start(loop, &timer);
     for (; !over; turns++)
