@@ -53,6 +53,8 @@ static const struct fake_rule race_rules[] = {
      .addrs = {"127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5",
                "127.0.1.6", "127.0.1.7", "127.0.1.8", "127.0.1.9", "127.0.1.10",
                "127.0.1.11", "127.0.1.12"}},
+    {.name = "mapped.test", .type = '6', .addrs = {"::ffff:127.0.0.1"}},
+    {.name = "mapped.test", .what = FAKE_ANSWER},
     {.name = "slow.test", .addrs = {"127.0.0.1"}, .delay_ms = 200},
     {.name = NULL},
 };
@@ -282,6 +284,28 @@ Test(race, denied_addresses_of_a_name_are_passed_over)
     ask.denied = "*";
     ask_host(&ask, "both.test", port);
     ask_check_failed(&ask, ERR_DENIED);
+    net_bed_close(&bed);
+}
+
+Test(race, mapped_address_is_the_one_that_it_stands_for)
+{
+    struct net_bed bed;
+    struct ask ask;
+    uint16_t port = 0;
+    int v4 = connect_bed_listen("127.0.0.1", &port, 8);
+
+    net_bed_open(&bed, race_rules, NULL, NULL);
+    ask_init(&ask, &bed);
+    ask_host(&ask, "mapped.test", port);
+    ask_check_connected(&ask, "127.0.0.1", port);
+    ask.denied = "127.0.0.1";
+    ask_host(&ask, "mapped.test", port);
+    ask_check_failed(&ask, ERR_DENIED);
+    ask.connector.family = AF_INET6;
+    ask.denied = NULL;
+    ask_host(&ask, "mapped.test", port);
+    ask_check_failed(&ask, ERR_NAME_NOT_FOUND);
+    close(v4);
     net_bed_close(&bed);
 }
 

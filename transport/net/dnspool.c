@@ -85,10 +85,10 @@ dnsset_conf(const struct dnsset *set)
 static void
 free_drained(struct dnspool *pool)
 {
-    struct dnsset *each;
     struct dnsset *next;
 
-    DL_FOREACH_SAFE (pool->sets, each, next) {
+    for (struct dnsset *each = pool->sets; each; each = next) {
+        next = each->next;
         if (each->holders > 0 || each == pool->newest)
             continue;
         DL_DELETE(pool->sets, each);
@@ -267,13 +267,11 @@ dnspool_create(struct worker *worker, const char *path, size_t cache_entries,
 void
 dnspool_destroy(struct dnspool *pool)
 {
-    struct dnsset *each;
-
     if (!pool)
         return;
     /* Queries for which nobody waits any more may be under way; this ends
      * them. */
-    DL_FOREACH (pool->sets, each) {
+    for (struct dnsset *each = pool->sets; each; each = each->next) {
         dns_close(each->dns);
         each->dns = NULL;
     }

@@ -149,11 +149,15 @@ enqueue(struct race *race, const union addr *addrs, size_t count)
     if (count > RACE_FAMILY_MAX)
         count = RACE_FAMILY_MAX;
     for (size_t i = 0; i < count; i++) {
-        struct addrsort_item *item = &race->queue[race->queued++];
+        struct addrsort_item *item = &race->queue[race->queued];
 
         memset(item, 0, sizeof(*item));
         item->dest = addrs[i];
         addr_set_port(&item->dest, race->port);
+        /* An AAAA record can hide an IPv4 address from rules about those. */
+        addr_unmap(&item->dest);
+        if (race->want_v4 || item->dest.sa.sa_family != AF_INET)
+            race->queued++;
     }
 }
 
