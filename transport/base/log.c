@@ -49,7 +49,7 @@ static struct {
 };
 
 static const char *const level_words[] = {
-    [LOG_QUIET] = "quiet",  [LOG_FATAL] = "fatal", [LOG_ERROR] = "error",
+    [LOG_QUIET] = "info",   [LOG_FATAL] = "fatal", [LOG_ERROR] = "error",
     [LOG_WARN] = "warning", [LOG_INFO] = "info",   [LOG_VERBOSE] = "verbose",
     [LOG_DEBUG] = "debug",
 };

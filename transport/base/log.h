@@ -91,7 +91,7 @@ struct log_event {
     enum log_format format;
     size_t len;
     bool full;
-    char text[1400];
+    char text[4096]; /* a name and a user of 255 bytes, all escaped, fit */
 };
 
 void log_begin(struct log_event *event, enum log_level level, const char *name);
