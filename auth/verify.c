@@ -105,10 +105,17 @@ on_mail(struct mail *mail)
     struct verify *verify =
         (struct verify *)((char *)mail - offsetof(struct verify, mail));
 
-    if (verify->cancelled)
+    /* The cancel has waited for the lock, and so for the end of worker_post;
+     * the verifier may be gone since. */
+    if (verify->cancelled) {
         free_verify(verify);
-    else
-        finish(verify);
+        return;
+    }
+    /* Mail can arrive while the helper is still in worker_post, about to wake
+     * a worker that this answer may be the last thing to keep. */
+    pthread_mutex_lock(&verify->verifier->lock);
+    pthread_mutex_unlock(&verify->verifier->lock);
+    finish(verify);
 }
 
 static void

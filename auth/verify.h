@@ -31,9 +31,8 @@ struct verify;
  * ERR_NO_RESOURCES. */
 enum err verifier_create(struct users *users, struct verifier **verifier);
 
-/* Ends the thread, after the hash it is at. No check may be under way. NULL
- * does nothing. To be called before worker_destroy on any worker that has
- * started a check: the thread may still be about to wake it. */
+/* Ends the thread, after the hash it is at. No check may be under way; the
+ * workers may be gone already. NULL does nothing. */
 void verifier_destroy(struct verifier *verifier);
 
 /* Takes other users from now on (keeps a reference), and forgets what it
