@@ -32,9 +32,10 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wundef -Wvla -Wimplicit-fallthrough -Wswitch-enum
 # libev's macros read one struct through another's type, so strict aliasing
 # is off, as its documentation asks.
-# uthash's default hash function falls through its switch unannotated.
+# uthash's default hash function falls through its switch unannotated, and a
+# table that cannot grow would end the program.
 BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-strict-aliasing -fno-common -pthread \
-        -DHASH_FUNCTION=HASH_OAT \
+        -DHASH_FUNCTION=HASH_OAT -DHASH_NONFATAL_OOM=1 \
         -DCULVERT_VERSION='"$(VERSION)"' $(WARN) $(EXTRA_CFLAGS)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 OPT_release := -O2 -DNDEBUG $(HARDEN)

@@ -74,6 +74,10 @@ count_source(struct limits *limits, const union addr *source)
             found->key = key;
             HASH_ADD(hh, limits->sources, key, sizeof(key), found);
         }
+        if (found && !found->hh.tbl) { /* the table could not grow */
+            free(found);
+            found = NULL;
+        }
     }
     if (!found)
         err = ERR_NO_MEMORY;

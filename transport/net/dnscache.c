@@ -2,11 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* A hash table that cannot grow loses an entry, not the program. */
-#define HASH_NONFATAL_OOM 1
-/* uthash's default falls through switch labels, which clang warns of. */
-#define HASH_FUNCTION(key, len, value) HASH_OAT(key, len, value)
 #include <uthash.h>
 #include <utlist.h>
 
