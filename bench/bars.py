@@ -1,0 +1,187 @@
+"""Ratios between peers, and the bars that culvert is held against.
+
+A ratio is taken within each round, where both sides saw the same machine, and
+the median of these ratios is what counts. `results` is case -> peer -> list
+with, for each round, a dict of figures, or None."""
+from statistics import median, quantiles
+
+# metric -> whether more is better
+BETTER = {"gbit_s": max, "per_s": max, "cpu_gb": min, "cpu_us": min,
+          "p99_ms": min}
+BULK = ["down1", "down16", "up1", "up16"]
+# Where the reference has no such column, the nearest one it has.
+NEAREST = {"up16": "up1"}
+NO_SOCKS = ("direct", "splice", "copy")
+
+
+def series(results, case, peer, metric):
+    """The figures by round, None where there is none."""
+    return [None if values is None else values.get(metric)
+            for values in results.get(case, {}).get(peer, [])]
+
+
+def middle(values):
+    kept = [value for value in values if value is not None]
+    return median(kept) if kept else None
+
+
+def paired(above, below):
+    """The ratios round by round."""
+    return [a / b for a, b in zip(above, below)
+            if a is not None and b is not None and b > 0]
+
+
+def spread(ratios):
+    """(median, lower quartile, upper quartile), or None."""
+    if not ratios:
+        return None
+    if len(ratios) == 1:
+        return (ratios[0],) * 3
+    low, mid, high = quantiles(ratios, n=4, method="inclusive")
+    return mid, low, high
+
+
+def rivals(results, reference, case, metric):
+    """name -> series of every SOCKS proxy that is not ours: those of this run,
+    and the others by their ratio to dante in the reference."""
+    found = {}
+    for peer in results.get(case, {}):
+        if peer in NO_SOCKS or peer.startswith("culvert"):
+            continue
+        values = series(results, case, peer, metric)
+        # An upload of which nothing was acknowledged is no figure.
+        found[peer] = [value or None for value in values]
+    then = reference.get(f"{NEAREST.get(case, case)}.{metric}", {})
+    dante = found.get("danted", [])
+    if not then.get("danted"):
+        return found
+    for peer, value in then.items():
+        if value and peer not in found:
+            factor = value / then["danted"]
+            found[f"{peer} (by its ratio to dante)"] = [
+                None if now is None else now * factor for now in dante]
+    return found
+
+
+def best_rival(results, reference, case, metric):
+    """(name, series) of the best of them, or None."""
+    found = rivals(results, reference, case, metric)
+    known = {name: middle(values) for name, values in found.items()
+             if middle(values) is not None}
+    if not known:
+        return None
+    name = BETTER[metric](known, key=known.get)
+    return name, found[name]
+
+
+class Bars:
+    """Collects the lines of the table of bars."""
+
+    def __init__(self, results, reference):
+        self.results = results
+        self.reference = reference
+        self.rows = []
+
+    def ours(self, case, metric):
+        return series(self.results, case, "culvert", metric)
+
+    def against(self, case, metric, peer):
+        """(spread, name) of culvert to a peer, or to the best one."""
+        if peer == "best":
+            best = best_rival(self.results, self.reference, case, metric)
+            if best is None:
+                return None, "best peer"
+            name, values = best
+        else:
+            name, values = peer, series(self.results, case, peer, metric)
+        return spread(paired(self.ours(case, metric), values)), name
+
+    def add(self, what, bar, measured, holds):
+        verdict = {True: "holds", False: "**falls short**", None: "no figure"}
+        self.rows.append([what, bar, measured, verdict[holds]])
+
+    def add_ratio(self, what, case, metric, choices):
+        """A line that holds if one of (peer, sign, limit) does."""
+        texts, bar, verdicts = [], [], []
+        for peer, sign, limit in choices:
+            ratio, name = self.against(case, metric, peer)
+            bar.append(f"{'at least' if sign > 0 else 'at most'} "
+                       f"{limit} x {peer if peer != 'best' else 'best peer'}")
+            if ratio is None:
+                continue
+            texts.append("{:.2f} ({:.2f}..{:.2f}) x {}".format(*ratio, name))
+            verdicts.append(sign * ratio[0] >= sign * limit)
+        self.add(what, ", or ".join(bar), "; ".join(texts) or "–",
+                 any(verdicts) if verdicts else None)
+
+    def add_value(self, what, bar, value, text, limit):
+        self.add(what, bar, "–" if value is None else text.format(value),
+                 None if value is None else value <= limit)
+
+    def bulk(self):
+        for case in BULK:
+            self.add_ratio(f"CPU s/GB, {case}", case, "cpu_gb",
+                           [("splice", -1, 1.15), ("best", -1, 0.8)])
+        for case in BULK:
+            self.add_ratio(f"Gbit/s, {case}", case, "gbit_s",
+                           [("splice", 1, 0.9)])
+            self.add_ratio(f"Gbit/s, {case}", case, "gbit_s",
+                           [("danted", 1, 1.2)])
+
+    def connections(self):
+        for case in ("conn64", "conn512"):
+            self.add_ratio(f"connections/s, {case}", case, "per_s",
+                           [("best", 1, 1.2)])
+            self.add_ratio(f"CPU us each, {case}", case, "cpu_us",
+                           [("best", -1, 0.75)])
+        self.add_ratio("latency p99, conn512", "conn512", "p99_ms",
+                       [("best", -1, 1.0)])
+        slow = [value for case in ("conn64", "conn512", "name64")
+                for metric in ("over_1s", "failed")
+                for value in self.ours(case, metric) if value is not None]
+        self.add_value("connections over 1 s, or failed", "none",
+                       sum(slow) if slow else None, "{}", 0)
+
+    def rest(self):
+        self.add_ratio("round trips/s, rtt64", "rtt64", "per_s",
+                       [("best", 1, 1.0)])
+        self.add_value("PSS per idle connection", "at most 1.5 KB",
+                       middle(self.ours("idle", "pss_each")), "{:.0f} bytes",
+                       1500)
+        self.add_value("descriptors per connection", "2",
+                       middle(self.ours("idle", "fds_each")), "{:.3f}", 2.005)
+        self.add_value("growth for 64 MB to a client that stalls",
+                       "less than 1 MB",
+                       middle(self.ours("stall", "growth_kb")), "{:.0f} KB",
+                       999)
+
+
+def judge(results, reference):
+    """The rows of the table: what, bar, measured, verdict."""
+    bars = Bars(results, reference)
+    bars.bulk()
+    bars.connections()
+    bars.rest()
+    return bars.rows
+
+
+def ratio_rows(results, reference):
+    """Rows of culvert's ratios: case and metric, then a cell for each of
+    splice, the best peer and an older culvert where there is one."""
+    bars = Bars(results, reference)
+    rows = []
+    pairs = [(case, metric) for case in BULK + ["both1"]
+             for metric in ("gbit_s", "cpu_gb")]
+    pairs += [(case, metric) for case in ("conn64", "conn512", "name64")
+              for metric in ("per_s", "cpu_us", "p99_ms")]
+    pairs += [("rtt64", metric) for metric in ("per_s", "cpu_us")]
+    for case, metric in pairs:
+        row = [f"{case} {metric}"]
+        for peer in ("splice", "copy", "danted", "microsocks", "best",
+                     "culvert-old"):
+            ratio, name = bars.against(case, metric, peer)
+            text = "–" if ratio is None else "{:.2f} ({:.2f}..{:.2f})".format(
+                *ratio)
+            row.append(f"{text} {name}" if peer == "best" and ratio else text)
+        rows.append(row)
+    return rows

@@ -1,0 +1,260 @@
+"""RESULTS.md and its plots, from what was measured."""
+import os
+import shutil
+import subprocess
+
+from bars import judge, middle, ratio_rows, series
+
+# (title, [(column, case, metric)])
+TABLES = [
+    ("Bulk, Gbit/s", [
+        ("down, 1 stream", "down1", "gbit_s"),
+        ("down, 16 streams", "down16", "gbit_s"),
+        ("up, 1 stream", "up1", "gbit_s"),
+        ("up, 16 streams", "up16", "gbit_s"),
+        ("1 down beside 1 up", "both1", "gbit_s")]),
+    ("Bulk, CPU seconds of the proxy per GB", [
+        ("down, 1 stream", "down1", "cpu_gb"),
+        ("down, 16 streams", "down16", "cpu_gb"),
+        ("up, 1 stream", "up1", "cpu_gb"),
+        ("up, 16 streams", "up16", "cpu_gb"),
+        ("1 down beside 1 up", "both1", "cpu_gb")]),
+    ("Connections per second", [
+        ("64 at a time", "conn64", "per_s"),
+        ("512 at a time", "conn512", "per_s"),
+        ("64, by the name localhost", "name64", "per_s")]),
+    ("CPU microseconds of the proxy per connection", [
+        ("64 at a time", "conn64", "cpu_us"),
+        ("512 at a time", "conn512", "cpu_us"),
+        ("64, by the name localhost", "name64", "cpu_us")]),
+    ("Connection latency, ms", [
+        ("64: p50", "conn64", "p50_ms"), ("64: p99", "conn64", "p99_ms"),
+        ("512: p50", "conn512", "p50_ms"), ("512: p90", "conn512", "p90_ms"),
+        ("512: p99", "conn512", "p99_ms"), ("512: max", "conn512", "max_ms"),
+        ("512: over 1 s", "conn512", "over_1s"),
+        ("512: failed", "conn512", "failed")]),
+    ("Round trip of 64 B on open connections, microseconds", [
+        ("1 stream p50", "rtt1", "p50_us"), ("1 stream p99", "rtt1", "p99_us"),
+        ("64 streams p50", "rtt64", "p50_us"),
+        ("64 streams p99", "rtt64", "p99_us"),
+        ("64 streams, per second", "rtt64", "per_s"),
+        ("64: CPU us each", "rtt64", "cpu_us")]),
+    ("Idle connections", [
+        ("up", "idle", "up"), ("alive after", "idle", "alive"),
+        ("open s", "idle", "open_s"),
+        ("PSS before, MB", "idle", "pss_before_mb"),
+        ("PSS with them, MB", "idle", "pss_mb"),
+        ("PSS bytes each", "idle", "pss_each"),
+        ("descriptors each", "idle", "fds_each"),
+        ("threads", "idle", "threads")]),
+    ("64 MB to a client that stalls", [
+        ("growth of PSS, KB", "stall", "growth_kb"),
+        ("the rest arrived", "stall", "complete")]),
+]
+
+# (file, title, axis, [(label, case, metric)], logarithmic)
+PLOTS = [
+    ("bulk", "Bulk", "Gbit/s", [
+        ("down 1", "down1", "gbit_s"), ("down 16", "down16", "gbit_s"),
+        ("up 1", "up1", "gbit_s"), ("up 16", "up16", "gbit_s")], False),
+    ("cpu", "Bulk: CPU of the proxy", "seconds per GB", [
+        ("down 1", "down1", "cpu_gb"), ("down 16", "down16", "cpu_gb"),
+        ("up 1", "up1", "cpu_gb"), ("up 16", "up16", "cpu_gb")], True),
+    ("conn", "Connections", "per second", [
+        ("64 at a time", "conn64", "per_s"), ("512", "conn512", "per_s"),
+        ("64, by name", "name64", "per_s")], False),
+    ("conn-cpu", "Connections: CPU of the proxy", "microseconds each", [
+        ("64 at a time", "conn64", "cpu_us"), ("512", "conn512", "cpu_us"),
+        ("64, by name", "name64", "cpu_us")], False),
+    ("latency", "Latency of a connection, 512 at a time", "ms", [
+        ("p50", "conn512", "p50_ms"), ("p90", "conn512", "p90_ms"),
+        ("p99", "conn512", "p99_ms"), ("max", "conn512", "max_ms")], True),
+    ("rtt", "Round trips of 64 B, 64 streams", "per second",
+     [("64 streams", "rtt64", "per_s")], False),
+    ("idle", "Memory of an idle connection", "bytes of PSS",
+     [("idle", "idle", "pss_each")], True),
+]
+
+REFERENCE_COLUMNS = [
+    "down1.gbit_s", "down16.gbit_s", "up1.gbit_s", "down1.cpu_gb",
+    "down16.cpu_gb", "up1.cpu_gb", "conn64.per_s", "conn512.per_s",
+    "conn64.cpu_us", "conn512.cpu_us", "conn512.p99_ms", "rtt64.per_s",
+    "idle.pss_each"]
+
+
+def number(value):
+    """Three significant digits, or all of a larger number."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
+
+
+def cell(values, failed):
+    """median (min..max), and how many rounds broke."""
+    kept = [value for value in values if value is not None]
+    broke = f" ({failed} failed)" if failed else ""
+    if not kept:
+        return "failed" if failed else "–"
+    if isinstance(kept[0], bool):
+        return number(all(kept)) + broke
+    if min(kept) == max(kept):
+        return number(kept[0]) + broke
+    return (f"{number(middle(kept))} "
+            f"({number(min(kept))}..{number(max(kept))}){broke}")
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |",
+             "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def failures(results, case, peer):
+    return sum(values is None for values in results.get(case, {}).get(peer, []))
+
+
+def figures(results, peers):
+    text = ""
+    for title, columns in TABLES:
+        columns = [column for column in columns if column[1] in results]
+        if not columns:
+            continue
+        rows = [[peer] + [cell(series(results, case, peer, metric),
+                               failures(results, case, peer))
+                          for _, case, metric in columns] for peer in peers]
+        rows = [row for row in rows if set(row[1:]) != {"–"}]
+        text += f"\n### {title}\n\n"
+        text += table(["peer"] + [name for name, _, _ in columns], rows)
+    return text
+
+
+def reference_table(reference):
+    names = list(reference[REFERENCE_COLUMNS[0]])
+    rows = []
+    for name in names:
+        row = [name]
+        for column in REFERENCE_COLUMNS:
+            value, dante = reference[column][name], reference[column]["danted"]
+            row.append(f"{value / dante:.2f}" if value and dante else "–")
+        rows.append(row)
+    return table(["peer"] + REFERENCE_COLUMNS, rows)
+
+
+METHOD = """\
+Generator, origin, proxy all run on this machine and talk over loopback; the
+generators and the origin keep to one thread each. Each case is measured for
+every peer in turn, and that {rounds} times ({few} times for idle and stalled
+connections), beginning with another peer in each round. A cell is the median
+(least..most) of the rounds. CPU is utime + stime of the proxy's processes and
+of the children they have waited for, read when the generator is at rest before
+and after: set-up and tear-down of what is measured are in it. PSS is the sum
+over its processes. An upload counts the bytes that the origin acknowledged, a
+byte for each MiB.
+
+- `direct`: no proxy, the limit of the generator and of this machine.
+- `splice`: a bare relay to a fixed target, one thread, epoll, splice(2), 1 MiB
+  pipes made at accept: the floor for bulk.
+- `copy`: the same with 64 KiB recv and send: the floor for connections. Both
+  skip the SOCKS handshake, two round trips.
+- `culvert`: `culvert -q -D 127.0.0.1:PORT`.
+- `microsocks`: its defaults. While a client uploads at full speed it does not
+  read the other direction, so it may show no acknowledged bytes at all.
+- `danted`: Dante, `-N 2`, methods none, logging to /dev/null.
+- Every proxy has a limit of {descriptors} descriptors; `splice` holds 3000
+  idle connections only, since it needs six for each.
+- A connection is: connect, greeting, CONNECT, 1 byte out, 2 bytes back, close.
+- An idle connection has carried one byte out and two back. A stalled client
+  reads a block of 64 MiB and stops for {stall} s; then the rest must arrive.
+"""
+
+
+def write_report(run, reference, notes, path):
+    """run: what bench/run has collected; path: of RESULTS.md."""
+    results = run["results"]
+    text = "# Results of the benchmarks\n\n"
+    text += "Written by `make bench`; what follows under Notes is kept in " \
+            "bench/NOTES.md.\n\n## Machine\n\n"
+    text += "".join(f"- {line}\n" for line in run["machine"])
+    text += "\n## Method\n\n" + METHOD.format(**run["method"])
+    text += "\n## The bars\n\nA ratio is taken round by round: median " \
+            "(quartiles). The best peer is the best of those in this run, " \
+            "and of the others by their ratio to dante, below.\n\n"
+    text += table(["what", "at least", "measured", "verdict"],
+                  judge(results, reference))
+    if notes:
+        text += "\n## Notes\n\n" + notes.strip() + "\n"
+    text += "\n## Figures\n" + figures(results, run["peers"])
+    if run["plots"]:
+        text += "\n" + "".join(f"![{title}]({name}.svg)\n"
+                               for name, title, *_ in PLOTS)
+    text += "\n## culvert in relation to the others\n\n"
+    text += table(["", "to splice", "to copy", "to danted", "to microsocks",
+                   "to the best peer", "to an older culvert"],
+                  ratio_rows(results, reference))
+    text += "\n## Other proxies, in relation to dante\n\nMeasured in the " \
+            "same way on a machine with two cores, 2026-11-21: hev " \
+            "(hev-socks5-server 2.13.1, 2 workers), 3proxy 1.0.0 (and built " \
+            "with splice), Dante 1.4.2, microsocks 1.0.3, v2ray 4.34.0, ss " \
+            "(shadowsocks-libev 3.3.5, aes-128-gcm, both ends), ssh (OpenSSH " \
+            "9.2p1 -D and its sshd).\n\n"
+    text += reference_table(reference)
+    if run["errors"]:
+        text += "\n## What failed\n\n"
+        text += "".join(f"- {line}\n" for line in run["errors"])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+SCRIPT = """\
+set terminal svg size 900,420 font "sans,12" background rgb "white"
+set output "{path}"
+set title "{title}"
+set ylabel "{axis}"
+set style data histogram
+set style histogram errorbars gap 2 lw 1
+set style fill solid 0.8 border -1
+set key outside right top
+set grid ytics
+{scale}
+$data << EOD
+{data}
+EOD
+plot for [i=0:{last}] $data using (column(2+3*i)):(column(3+3*i)):\
+(column(4+3*i)):xtic(1) title word("{names}", i+1)
+"""
+
+
+def plot_rows(results, peers, columns, floor):
+    for label, case, metric in columns:
+        row = [f'"{label}"']
+        for peer in peers:
+            kept = [value for value in series(results, case, peer, metric)
+                    if value]
+            row += ([f"{middle(kept)}", f"{min(kept)}", f"{max(kept)}"]
+                    if kept else [floor] * 3)
+        yield " ".join(row)
+
+
+def write_plots(results, peers, directory):
+    """Draws the plots. Returns whether there was a gnuplot to do so."""
+    if shutil.which("gnuplot") is None:
+        return False
+    for name, title, axis, columns, log in PLOTS:
+        shown = [peer for peer in peers if any(
+            value for _, case, metric in columns
+            for value in series(results, case, peer, metric))]
+        if not shown:
+            continue
+        script = SCRIPT.format(
+            path=os.path.join(directory, name + ".svg"), title=title,
+            axis=axis, last=len(shown) - 1, names=" ".join(shown),
+            scale="set logscale y" if log else "set yrange [0:*]",
+            data="\n".join(plot_rows(results, shown, columns,
+                                     "NaN" if log else "0")))
+        subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    return True
