@@ -360,8 +360,8 @@ settle(struct relay *relay, uint64_t bytes_before, bool was_half_closed,
         relay->moved(relay);
 }
 
-static bool
-is_half_closed(const struct relay *relay)
+bool
+relay_is_half_closed(const struct relay *relay)
 {
     return relay->ways[RELAY_UP].state == RELAY_SHUT ||
            relay->ways[RELAY_DOWN].state == RELAY_SHUT;
@@ -375,7 +375,7 @@ on_ready(struct stream *stream, unsigned events)
     struct relay_way *out = &relay->ways[is_client ? RELAY_UP : RELAY_DOWN];
     struct relay_way *in = &relay->ways[is_client ? RELAY_DOWN : RELAY_UP];
     uint64_t before = out->bytes + in->bytes;
-    bool was_half_closed = is_half_closed(relay);
+    bool was_half_closed = relay_is_half_closed(relay);
     enum err err = ERR_OK;
 
     if (events & STREAM_WRITABLE)

@@ -88,6 +88,10 @@ void relay_start(struct relay *relay, struct relay_pool *pool,
                  const struct relay_first *up, const struct relay_first *down,
                  bool client_ended);
 
+/* Whether one of the two ways has ended. After relay_start it may be so at
+ * once; half_closed tells only of what happens later. */
+bool relay_is_half_closed(const struct relay *relay);
+
 /* Frees what the relay keeps; the streams are the caller's to close. Does
  * nothing to one that was not started. */
 void relay_stop(struct relay *relay);

@@ -160,12 +160,23 @@ on_moved(struct relay *relay)
         deadline_start(session->deadline.queue, &session->deadline);
 }
 
+/* Starts the time that a relay may rest: the shorter one, where both count. */
+static void
+start_rest(struct session *session)
+{
+    struct deadline_queue *idle = &session->engine->idle;
+    struct deadline_queue *half = &session->engine->half_closed;
+    bool half_counts = relay_is_half_closed(&session->relay) &&
+                       half->span > 0 &&
+                       (idle->span <= 0 || half->span < idle->span);
+
+    deadline_start(half_counts ? half : idle, &session->deadline);
+}
+
 static void
 on_half_closed(struct relay *relay)
 {
-    struct session *session = session_of_relay(relay);
-
-    deadline_start(&session->engine->half_closed, &session->deadline);
+    start_rest(session_of_relay(relay));
 }
 
 static void
@@ -206,12 +217,9 @@ start_relay(struct session *session)
     session->relay.moved = on_moved;
     session->relay.half_closed = on_half_closed;
     session->relay.done = on_relay_done;
-    if (session->client_ended)
-        deadline_start(&session->engine->half_closed, &session->deadline);
-    else
-        deadline_start(&session->engine->idle, &session->deadline);
     relay_start(&session->relay, &session->engine->relays, session->client,
                 session->target, &up, &down, session->client_ended);
+    start_rest(session);
 }
 
 /* --- dial ----------------------------------------------------------------- */
