@@ -11,6 +11,7 @@ endif
 PREFIX  ?= /usr/local
 DESTDIR ?=
 SECS    ?= 60
+JOBS    ?= $(shell nproc)
 
 VERSION := 0.1.0
 
@@ -85,7 +86,7 @@ culvert: build/release/culvert
 
 ifneq ($(VARIANT),release)
 build/release/culvert: FORCE
-	@$(MAKE) --no-print-directory VARIANT=release $@
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=release $@
 endif
 .PHONY: FORCE
 
@@ -161,7 +162,7 @@ deps-bench: deps-test
 	$(call install_packages,$(DEPS_BENCH))
 
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	./culvert -D 127.0.0.1:1080
 
 # --- tests --------------------------------------------------------------------
@@ -169,18 +170,18 @@ run: deps
 test-programs: $(B)/culvert $(B)/unit $(FUZZ_REPLAY)
 
 check: deps-test
-	@$(MAKE) --no-print-directory all check-variant
+	@$(MAKE) --no-print-directory -j$(JOBS) all check-variant
 
 check-variant: test-programs headers layers
 	@python3 tests/run --variant $(VARIANT)
 
 asan ubsan: deps-test
-	@$(MAKE) --no-print-directory VARIANT=$@ check-variant
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=$@ check-variant
 
 # Criterion does not start under ThreadSanitizer: plain programs instead, and
 # the end-to-end tests.
 tsan: deps-test
-	@$(MAKE) --no-print-directory VARIANT=tsan tsan-variant
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan tsan-variant
 
 .PHONY: tsan-variant
 tsan-variant: $(B)/culvert $(TSAN_BIN)
@@ -188,21 +189,21 @@ tsan-variant: $(B)/culvert $(TSAN_BIN)
 
 memcheck: deps-test
 	$(call install_packages,$(DEPS_VALGRIND))
-	@$(MAKE) --no-print-directory VARIANT=debug test-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=debug test-programs
 	@python3 tests/run --variant debug --valgrind
 
 fuzz: deps deps-clang
-	@$(MAKE) --no-print-directory $(FUZZ_BIN)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_BIN)
 	@tests/fuzz/run $(SECS) $(FUZZ_BIN)
 
 cover: deps-test
 	$(call install_packages,$(DEPS_COVER))
-	@$(MAKE) --no-print-directory VARIANT=cover check-variant
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=cover check-variant
 	gcovr -r . --object-directory build/cover -e tests/ --print-summary \
 	    --html-details build/cover/report.html
 
 bench: deps-bench
-	@$(MAKE) --no-print-directory all bench-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) all bench-programs
 	@python3 bench/run $(BENCH_ARGS)
 
 # --- habits -------------------------------------------------------------------
