@@ -208,19 +208,6 @@ class Hold(Server):
         super().close()
 
 
-class Flood(Server):
-    """Sends without end, as long as anyone reads; gives how much it sent."""
-
-    def serve(self, sock):
-        sent = 0
-        block = b"\xa5" * CHUNK
-        try:
-            while True:
-                sent += sock.send(block)
-        except OSError:
-            return sent
-
-
 class Resetter(Server):
     """Waits for a byte, and then resets."""
 
@@ -312,10 +299,15 @@ class Http:
         self.servers = []
 
 
-def refused_port(host="127.0.0.1"):
-    """A (closer, port): bound and never listening, so that it refuses and
-    nobody else can take it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.bind((host, 0))
-    return sock, sock.getsockname()[1]
+class Refused:
+    """A port that refuses: bound and never listening, so that nobody else
+    can take it."""
+
+    def __init__(self, host="127.0.0.1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        self.sock.bind((host, 0))
+        self.port = self.sock.getsockname()[1]
+
+    def close(self):
+        self.sock.close()

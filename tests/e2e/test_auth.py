@@ -7,7 +7,7 @@ import threading
 import time
 
 from harness import check, equal, matches, scaled
-from origins import Echo
+from origins import Echo, Refused
 from wire import (GREETING, WITH_PASSWORD, check_echo, connect, gone,
                   open_socks5, password, refusal, socks4, socks5, take,
                   take_all, take_head)
@@ -313,4 +313,5 @@ def test_client_leaves_while_its_password_is_checked(t):
         sock.sendall(WITH_PASSWORD + password("me", "wrong"))
         take(sock, 2)
         sock.close()
-    equal(refusal(t, proxy, "127.0.0.1", 1, "md5", "secret"), 5, "code")
+    port = t.server(Refused).port
+    equal(refusal(t, proxy, "127.0.0.1", port, "md5", "secret"), 5, "code")

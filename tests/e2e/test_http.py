@@ -3,7 +3,7 @@ import socket
 import time
 
 from harness import check, equal, matches
-from origins import Echo, Full, Keep, refused_port
+from origins import Echo, Full, Keep, Refused
 from wire import (check_echo, connect, ended, gone, take_all, take_head,
                   through)
 
@@ -92,8 +92,7 @@ def test_lines_that_end_with_lf_alone(t):
 
 def test_failures(t):
     """Table 6."""
-    closer, port = refused_port()
-    t.defer(closer.close)
+    port = t.server(Refused).port
     full = t.server(Full)
     proxy = t.socks("--connect-timeout", "1", "--deny", "denied.example")
     for host, to, wanted in (("127.0.0.1", port, 502),

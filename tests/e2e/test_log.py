@@ -7,7 +7,7 @@ import socket
 import threading
 
 from harness import check, equal, free_port, matches, scaled, wait_until
-from origins import Echo, refused_port
+from origins import Echo, Refused
 from wire import (GREETED, GREETING, check_echo, connect, open_socks5,
                   refusal, socks4, socks5, take, take_head, through)
 
@@ -71,8 +71,7 @@ def test_json_line(t):
 
 
 def test_every_line_is_json(t):
-    closer, port = refused_port()
-    t.defer(closer.close)
+    port = t.server(Refused).port
     proxy = with_json(t, "-v", "--users", t.file("users", f"me:{MD5}\n"))
     sock = t.socket(proxy.address)
     sock.sendall(connect("127.0.0.1", port, "me", "wrong"))

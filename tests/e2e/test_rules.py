@@ -2,7 +2,7 @@
 import socket
 
 from harness import check, equal
-from origins import Echo
+from origins import Echo, Refused
 from wire import (GREETED, GREETING, check_echo, connect, gone, open_socks5,
                   refusal, socks4, socks5, take, take_all, take_head,
                   take_reply, through)
@@ -23,8 +23,9 @@ def from_address(t, proxy, source):
 
 def may_come(t, proxy, source):
     """Table 6: a client that may not gets 02 for its request."""
+    port = t.server(Refused).port
     sock = from_address(t, proxy, source)
-    sock.sendall(GREETING + socks5("127.0.0.1", 1))
+    sock.sendall(GREETING + socks5("127.0.0.1", port))
     equal(take(sock, 2), GREETED, "method")
     code = take_reply(sock)[0]
     sock.close()

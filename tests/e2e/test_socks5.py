@@ -4,7 +4,7 @@ import socket
 import time
 
 from harness import check, equal, free_port, wait_until
-from origins import (Echo, Full, Keep, Sink, Source, refused_port, reset)
+from origins import (Echo, Full, Keep, Sink, Source, Refused, reset)
 from wire import (GREETED, GREETING, WITH_PASSWORD, check_echo, ended, gone,
                   open_socks5, password, refusal, socks5, socks5_reply, take,
                   take_all, take_reply, through)
@@ -180,8 +180,7 @@ def test_no_method_answer_survives_pipelined_bytes(t):
 
 
 def test_failure_reply_survives_early_bytes(t):
-    closer, port = refused_port()
-    t.defer(closer.close)
+    port = t.server(Refused).port
     proxy = t.socks()
     for _ in range(20):
         sock = t.socket(proxy.address)
@@ -272,8 +271,7 @@ def test_wrong_version(t):
 
 
 def test_refused(t):
-    closer, port = refused_port()
-    t.defer(closer.close)
+    port = t.server(Refused).port
     proxy = t.socks()
     equal(refusal(t, proxy, "127.0.0.1", port), 5, "code")
     session = proxy.session()
@@ -281,8 +279,7 @@ def test_refused(t):
 
 
 def test_refused_by_both_families(t):
-    closer, port = refused_port("::1")
-    t.defer(closer.close)
+    port = t.server(Refused, "::1").port
     equal(refusal(t, t.socks(), "localhost", port), 5, "code")
 
 
