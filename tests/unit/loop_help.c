@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -194,4 +195,33 @@ sockets_open_count(void)
         count++;
     closedir(dir);
     return count - 3; /* ".", "..", and the directory itself */
+}
+
+void
+sockets_limit(unsigned more)
+{
+    struct rlimit limit;
+    int fds[64];
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    cr_assert_lt(more, 64);
+    /* Each takes the lowest number that is free: the last is the limit. */
+    for (unsigned i = 0; i <= more; i++) {
+        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        cr_assert_geq(fds[i], 0);
+    }
+    limit.rlim_cur = (rlim_t)fds[more];
+    for (unsigned i = 0; i <= more; i++)
+        close(fds[i]);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+void
+sockets_limit_no_more(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }

@@ -53,4 +53,9 @@ void sockets_write(int fd, const void *bytes, size_t len);
 /* How many descriptors this process has open. */
 unsigned sockets_open_count(void);
 
+/* Lets this process open so many descriptors more and no others: the soft
+ * limit, so that it can be raised again. */
+void sockets_limit(unsigned more);
+void sockets_limit_no_more(void);
+
 #endif
