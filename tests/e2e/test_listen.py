@@ -9,8 +9,8 @@ import threading
 from harness import (CULVERT, check, equal, free_port, matches,
                      sanitizer_environment, scaled)
 from origins import Echo, Keep, Sink, Source, Refused
-from wire import (GREETED, GREETING, check_echo, ended, gone, open_socks5,
-                  socks5, take, take_all, take_reply, through)
+from wire import (GREETED, GREETING, check_echo, ended, open_socks5,
+                  socks5, take, take_all, take_reply, through, turned_away)
 
 BOTH = ("127.0.0.1", "::1")
 
@@ -303,10 +303,10 @@ def test_local_to_a_refused_port(t):
     """No protocol to answer in: the client sees the end, the log says why."""
     port = t.server(Refused).port
     proxy = t.culvert("-L", f"127.0.0.1:0:127.0.0.1:{port}")
-    gone(t.socket(proxy.address))
+    turned_away(t, proxy.address)
     equal(proxy.session()["reason"], "refused", "reason")
     proxy = t.culvert("-L", f"127.0.0.1:0:{t.tmp('nobody')}")
-    gone(t.socket(proxy.address))
+    turned_away(t, proxy.address)
     equal(proxy.session()["reason"], "no-such-path", "reason")
 
 

@@ -5,7 +5,7 @@ from harness import check, equal
 from origins import Echo, Refused
 from wire import (GREETED, GREETING, check_echo, connect, gone, open_socks5,
                   refusal, socks4, socks5, take, take_all, take_head,
-                  take_reply, through)
+                  take_reply, through, turned_away)
 
 DENIED = 2
 REFUSED = 5
@@ -199,7 +199,7 @@ def test_rules_hold_for_forwards_too(t):
     server = t.server(Echo)
     proxy = t.culvert("--deny", "127.0.0.0/8", "--deny", "::1", "-L",
                       f"127.0.0.1:0:localhost:{server.port}")
-    gone(t.socket(proxy.address))
+    turned_away(t, proxy.address)
     equal(server.accepted, 0, "connections made")
 
 
@@ -211,10 +211,9 @@ def test_unix_targets_and_rules(t):
                             (("--deny", "*"), False),
                             (("--deny", ":80"), True)):
         proxy = t.culvert(*options, "-L", f"127.0.0.1:0:{server.host}")
-        sock = t.socket(proxy.address)
         if served:
-            check_echo(sock)
+            check_echo(t.socket(proxy.address))
         else:
-            gone(sock)
+            turned_away(t, proxy.address)
         proxy.stop()
     check(server.accepted == 3, f"{server.accepted} connections made")

@@ -126,6 +126,15 @@ def gone(sock):
         pass
 
 
+def turned_away(t, address):
+    """Connects, and checks that it is ended without a word; that may come
+    before connect(2) returns."""
+    try:
+        gone(t.socket(address))
+    except ConnectionError:
+        pass
+
+
 def open_socks5(t, proxy, host, port, user=None, secret="", wanted=0):
     """A client connected through a proxy (an address or a Culvert)."""
     sock = t.socket(getattr(proxy, "address", proxy))
