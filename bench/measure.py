@@ -142,6 +142,10 @@ class Bench:
             generator.go()
             out = json.loads(generator.line())
             after = proxy.cpu()
+            if not proxy.alive():
+                raise Failure("it ended during the measurement")
+            if section != "conn" and out["failed"]:
+                raise Failure(f"{out['failed']} streams failed")
             cpu = None if before is None else after - before
             return {"bulk": from_bulk, "conn": from_conn,
                     "rtt": from_rtt}[section](out, cpu)

@@ -191,7 +191,8 @@ def write_report(run, reference, notes, path):
     text += "\n## Figures\n" + figures(results, run["peers"])
     if run["plots"]:
         text += "\n" + "".join(f"![{title}]({name}.svg)\n"
-                               for name, title, *_ in PLOTS)
+                               for name, title, *_ in PLOTS
+                               if name in run["plots"])
     text += "\n## culvert in relation to the others\n\n"
     text += table(["", "to splice", "to copy", "to danted", "to microsocks",
                    "to the best peer", "to an older culvert"],
@@ -225,7 +226,8 @@ $data << EOD
 {data}
 EOD
 plot for [i=0:{last}] $data using (column(2+3*i)):(column(3+3*i)):\
-(column(4+3*i)):xtic(1) title word("{names}", i+1)
+(column(4+3*i)):xtic(1) lt int(word("{colours}", i+1)) \
+title word("{names}", i+1)
 """
 
 
@@ -241,9 +243,10 @@ def plot_rows(results, peers, columns, floor):
 
 
 def write_plots(results, peers, directory):
-    """Draws the plots. Returns whether there was a gnuplot to do so."""
+    """Draws the plots that there are figures for. Returns their names."""
+    drawn = []
     if shutil.which("gnuplot") is None:
-        return False
+        return drawn
     for name, title, axis, columns, log in PLOTS:
         shown = [peer for peer in peers if any(
             value for _, case, metric in columns
@@ -253,8 +256,11 @@ def write_plots(results, peers, directory):
         script = SCRIPT.format(
             path=os.path.join(directory, name + ".svg"), title=title,
             axis=axis, last=len(shown) - 1, names=" ".join(shown),
+            # A peer has the same colour in all plots.
+            colours=" ".join(str(peers.index(peer) + 1) for peer in shown),
             scale="set logscale y" if log else "set yrange [0:*]",
             data="\n".join(plot_rows(results, shown, columns,
                                      "NaN" if log else "0")))
         subprocess.run(["gnuplot"], input=script, text=True, check=True)
-    return True
+        drawn.append(name)
+    return drawn
