@@ -33,8 +33,9 @@ handshake_destroy(struct handshake *hs)
 {
     if (!hs)
         return;
-    /* What is left of a password lies in the read buffer. */
-    if (hs->need_password && hs->in)
+    /* A password may be left in the read buffer, asked for or not: some
+     * clients send one all the same. */
+    if (hs->in)
         explicit_bzero(hs->in, hs->in_size);
     if (hs->need_password)
         wire_credentials_wipe(&hs->credentials);
