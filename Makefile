@@ -78,6 +78,7 @@ ALL_C := $(SRC) $(HEADERS) $(UNIT) $(TSAN_SRC) $(wildcard tests/unit/*.h) \
         lint headers layers man install uninstall deps deps-test deps-clang \
         deps-lint deps-bench clean
 .DEFAULT_GOAL := all
+.SECONDARY: # objects of test programs are kept for the next build
 
 all: culvert
 
