@@ -21,7 +21,7 @@ WRAP = os.environ.get("CULVERT_WRAP", "").split()
 FACTOR = float(os.environ.get("CULVERT_FACTOR", "1"))
 VARIANT = os.environ.get("CULVERT_VARIANT", "release")
 LOGS = os.environ.get("CULVERT_LOGS", tempfile.gettempdir())
-SANITIZED = VARIANT in ("asan", "ubsan", "tsan")
+SANITIZED = VARIANT in ("asan", "ubsan", "tsan") or bool(WRAP)
 
 # Long enough for anything that ought to happen at once.
 SOON = 10.0
