@@ -78,8 +78,10 @@ loop_for(struct worker *worker, double seconds)
     ev_timer_init(&timer, on_over, seconds, 0.);
     timer.data = &over;
     ev_timer_start(loop, &timer);
-    for (; !over; turns++)
+    while (!over) {
         ev_run(loop, EVRUN_ONCE);
+        turns++;
+    }
     return turns;
 }
 

@@ -228,3 +228,60 @@ session_bed_connect(struct session_bed *bed, int *target)
     cr_assert_arr_eq(bytes, "\x05\x00\x05\x00\x00\x01\x7f\x00\x00\x01", 10);
     return client;
 }
+
+bool
+session_bed_has_news(int fd, int ms)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+    return poll(&wait, 1, ms) == 1;
+}
+
+void
+session_bed_assert_rest(int fd, const char *expected, size_t len)
+{
+    char bytes[4096];
+    bool reset;
+    size_t got = sockets_read_end(fd, bytes, sizeof(bytes), &reset);
+
+    cr_assert_not(reset);
+    cr_assert_eq(got, len);
+    cr_assert_arr_eq(bytes, expected, len);
+}
+
+void
+session_bed_assert_reset(int fd)
+{
+    char bytes[100];
+    bool reset;
+
+    sockets_read_end(fd, bytes, sizeof(bytes), &reset);
+    cr_assert(reset);
+}
+
+union addr
+session_bed_closed_port(void)
+{
+    union addr addr;
+
+    close(sockets_listen(&addr, 1));
+    return addr;
+}
+
+void
+session_bed_ask(int client, const union addr *addr)
+{
+    char bytes[64];
+
+    sockets_write(client, bytes, session_bed_request(bytes, addr));
+}
+
+void
+session_bed_finish(struct session_bed *bed, enum err expected, unsigned count)
+{
+    struct counters counters;
+
+    session_bed_stop(bed, &counters);
+    cr_assert_eq(counters.ended[expected], count);
+    session_bed_end(bed);
+}

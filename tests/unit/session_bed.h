@@ -58,6 +58,27 @@ void session_bed_await_gone(struct session_bed *bed, unsigned count);
 /* A SOCKS5 greeting and a request for addr, in one. Returns the length. */
 size_t session_bed_request(char out[64], const union addr *addr);
 
+/* What a SOCKS5 client without a password reads, when rep is the answer. */
+#define SESSION_FAILURE(rep) \
+    "\x05\x00\x05" rep "\x00\x01\x00\x00\x00\x00\x00\x00"
+
+/* Sends them. */
+void session_bed_ask(int client, const union addr *addr);
+
+/* An address where nothing listens. */
+union addr session_bed_closed_port(void);
+
+/* Whether something can be read, or accepted, within a time. */
+bool session_bed_has_news(int fd, int ms);
+
+/* Asserts that so much comes and then an orderly end; or that a reset does. */
+void session_bed_assert_rest(int fd, const char *expected, size_t len);
+void session_bed_assert_reset(int fd);
+
+/* Stops and ends, and asserts how many sessions ended for a reason. */
+void session_bed_finish(struct session_bed *bed, enum err expected,
+                        unsigned count);
+
 /* Lets a client connect to the target, and reads the replies. */
 int session_bed_connect(struct session_bed *bed, int *target);
 

@@ -19,7 +19,8 @@ struct stream_maker {
     bool abort_is_reset; /* a Unix socket knows no reset */
 };
 
-/* Each name is one promise, and a function of stream_contract.c. */
+/* Each name is one promise, and a function of stream_contract.c or
+ * stream_contract_end.c. */
 #define STREAM_PROMISES(X)                            \
     X(empty_says_again)                               \
     X(bytes_arrive_in_order)                          \

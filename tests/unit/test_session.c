@@ -1,7 +1,6 @@
 #include "proxy/session.h"
 
 #include <criterion/criterion.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,68 +18,6 @@
 /* How long something that must not happen is given to happen. */
 #define A_WHILE_MS 150
 
-#define NO_AUTH      "\x05\x00"
-#define FAILURE(rep) NO_AUTH "\x05" rep "\x00\x01\x00\x00\x00\x00\x00\x00"
-
-static bool
-has_news(int fd, int ms)
-{
-    struct pollfd wait = {.fd = fd, .events = POLLIN};
-
-    return poll(&wait, 1, ms) == 1;
-}
-
-/* All that comes until the end, which must be an orderly one. */
-static void
-assert_all(int fd, const char *expected, size_t len)
-{
-    char bytes[4096];
-    bool reset;
-    size_t got = sockets_read_end(fd, bytes, sizeof(bytes), &reset);
-
-    cr_assert_not(reset);
-    cr_assert_eq(got, len);
-    cr_assert_arr_eq(bytes, expected, len);
-}
-
-static void
-assert_reset(int fd)
-{
-    char bytes[100];
-    bool reset;
-
-    sockets_read_end(fd, bytes, sizeof(bytes), &reset);
-    cr_assert(reset);
-}
-
-/* An address where nothing listens. */
-static union addr
-closed_port(void)
-{
-    union addr addr;
-
-    close(sockets_listen(&addr, 1));
-    return addr;
-}
-
-static void
-ask(int client, const union addr *addr)
-{
-    char bytes[64];
-
-    sockets_write(client, bytes, session_bed_request(bytes, addr));
-}
-
-static void
-finish_bed(struct session_bed *bed, enum err expected, unsigned count)
-{
-    struct counters counters;
-
-    session_bed_stop(bed, &counters);
-    cr_assert_eq(counters.ended[expected], count);
-    session_bed_end(bed);
-}
-
 /* --- dial and reply ------------------------------------------------------- */
 
 Test(session, bytes_go_through_and_are_counted)
@@ -95,10 +32,10 @@ Test(session, bytes_go_through_and_are_counted)
     client = session_bed_connect(&bed, &target);
     sockets_write(client, BYTES("hello"));
     shutdown(client, SHUT_WR);
-    assert_all(target, BYTES("hello"));
+    session_bed_assert_rest(target, BYTES("hello"));
     sockets_write(target, BYTES("good bye"));
     close(target);
-    assert_all(client, BYTES("good bye"));
+    session_bed_assert_rest(client, BYTES("good bye"));
     close(client);
     session_bed_await_gone(&bed, 1);
     session_bed_stop(&bed, &counters);
@@ -119,12 +56,13 @@ Test(session, the_reply_waits_for_the_dials_outcome)
     session_bed_plug(&bed);
     session_bed_start(&bed, 0);
     client = session_bed_client(&bed, &bed.socks);
-    ask(client, &bed.target);
+    session_bed_ask(client, &bed.target);
     sockets_read(client, bytes, 2);
-    cr_assert_not(has_news(client, A_WHILE_MS), "nothing is known yet");
+    cr_assert_not(session_bed_has_news(client, A_WHILE_MS),
+                  "nothing is known yet");
     session_bed_unplug(&bed);
-    while (!has_news(client, 10)) /* takes up those in front */
-        if (has_news(bed.listening, 0))
+    while (!session_bed_has_news(client, 10)) /* takes up those in front */
+        if (session_bed_has_news(bed.listening, 0))
             close(session_bed_accept(&bed));
     sockets_read(client, bytes, 4);
     cr_assert_arr_eq(bytes, "\x05\x00\x00\x01", 4);
@@ -137,17 +75,17 @@ Test(session, the_reply_waits_for_the_dials_outcome)
 Test(session, a_dial_that_is_refused_is_answered_05)
 {
     struct session_bed bed;
-    union addr nobody = closed_port();
+    union addr nobody = session_bed_closed_port();
     int client;
 
     session_bed_init(&bed);
     session_bed_start(&bed, 0);
     client = session_bed_client(&bed, &bed.socks);
-    ask(client, &nobody);
-    assert_all(client, BYTES(FAILURE("\x05")));
+    session_bed_ask(client, &nobody);
+    session_bed_assert_rest(client, BYTES(SESSION_FAILURE("\x05")));
     close(client);
     session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_REFUSED, 1);
+    session_bed_finish(&bed, ERR_REFUSED, 1);
 }
 
 Test(session, a_dial_that_takes_too_long_is_answered_06)
@@ -160,11 +98,11 @@ Test(session, a_dial_that_takes_too_long_is_answered_06)
     bed.settings->connect_timeout = SOON;
     session_bed_start(&bed, 0);
     client = session_bed_client(&bed, &bed.socks);
-    ask(client, &bed.target);
-    assert_all(client, BYTES(FAILURE("\x06")));
+    session_bed_ask(client, &bed.target);
+    session_bed_assert_rest(client, BYTES(SESSION_FAILURE("\x06")));
     close(client);
     session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_TIMED_OUT, 1);
+    session_bed_finish(&bed, ERR_TIMED_OUT, 1);
 }
 
 Test(session, a_client_that_leaves_during_the_dial_frees_everything)
@@ -180,7 +118,7 @@ Test(session, a_client_that_leaves_during_the_dial_frees_everything)
         session_bed_start(&bed, 0);
         before = sockets_open_count();
         client = session_bed_client(&bed, &bed.socks);
-        ask(client, &bed.target);
+        session_bed_ask(client, &bed.target);
         sockets_read(client, bytes, 2);
         if (how == 1) {
             const struct linger none = {.l_onoff = 1};
@@ -190,7 +128,7 @@ Test(session, a_client_that_leaves_during_the_dial_frees_everything)
         close(client);
         session_bed_await_gone(&bed, 1);
         cr_assert_eq(sockets_open_count(), before);
-        finish_bed(&bed, ERR_PEER_GONE, 1);
+        session_bed_finish(&bed, ERR_PEER_GONE, 1);
     }
 }
 
@@ -212,11 +150,11 @@ Test(session, early_bytes_reach_the_target_once)
     target = session_bed_accept(&bed);
     sockets_write(client, BYTES(" and late"));
     shutdown(client, SHUT_WR);
-    assert_all(target, BYTES("early and late"));
+    session_bed_assert_rest(target, BYTES("early and late"));
     close(target);
     close(client);
     session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_OK, 1);
+    session_bed_finish(&bed, ERR_OK, 1);
 }
 
 /* More than is kept before the relay: the rest waits in the socket. */
@@ -260,7 +198,7 @@ many_early_bytes(bool need_password, bool ends)
     close(target);
     close(client);
     session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_OK, 1);
+    session_bed_finish(&bed, ERR_OK, 1);
 }
 
 Test(session, many_early_bytes_reach_the_target)
@@ -283,142 +221,6 @@ Test(session, a_client_may_half_close_while_its_password_is_verified)
     many_early_bytes(true, true);
 }
 
-/* --- refusals ------------------------------------------------------------- */
-
-/* With bytes of the client unread, closing at once would be a reset, which
- * destroys what is on its way. */
-Test(session, a_refusal_arrives_though_bytes_are_unread)
-{
-    static char more[100 * 1024];
-    struct session_bed bed;
-    union addr nobody = closed_port();
-    char bytes[16];
-    int client;
-
-    session_bed_init(&bed);
-    session_bed_start(&bed, 0);
-    for (int i = 0; i < 20; i++) {
-        client = session_bed_client(&bed, &bed.socks);
-        ask(client, &nobody);
-        sockets_write(client, more, sizeof(more));
-        sockets_read(client, bytes, 12);
-        cr_assert_arr_eq(bytes, FAILURE("\x05"), 12);
-        assert_all(client, "", 0);
-        close(client);
-    }
-    session_bed_await_gone(&bed, 20);
-    finish_bed(&bed, ERR_REFUSED, 20);
-}
-
-Test(session, a_client_that_does_not_close_after_its_refusal_is_closed)
-{
-    struct session_bed bed;
-    union addr nobody = closed_port();
-    int client;
-
-    session_bed_init(&bed);
-    session_bed_start(&bed, 0);
-    client = session_bed_client(&bed, &bed.socks);
-    ask(client, &nobody);
-    assert_all(client, BYTES(FAILURE("\x05")));
-    session_bed_await_gone(&bed, 1);
-    close(client);
-    finish_bed(&bed, ERR_REFUSED, 1);
-}
-
-Test(session, what_is_denied_by_rule_is_answered_02)
-{
-    struct session_bed bed;
-    const char *why;
-    int client;
-
-    session_bed_init(&bed);
-    cr_assert_eq(rules_add(bed.settings->rules, RULE_DENY, "127.0.0.0/8", &why),
-                 ERR_OK);
-    session_bed_start(&bed, 0);
-    client = session_bed_client(&bed, &bed.socks);
-    ask(client, &bed.target);
-    assert_all(client, BYTES(FAILURE("\x02")));
-    cr_assert_not(has_news(bed.listening, 0), "nobody connected");
-    close(client);
-    finish_bed(&bed, ERR_DENIED, 1);
-}
-
-Test(session, a_source_that_may_not_come_is_answered_02)
-{
-    struct session_bed bed;
-    const char *why;
-    int client;
-
-    session_bed_init(&bed);
-    session_bed_need_password(&bed); /* of no use to this one */
-    cr_assert_eq(sources_add(bed.settings->sources, "192.0.2.0/24", &why),
-                 ERR_OK);
-    session_bed_start(&bed, 0);
-    client = session_bed_client(&bed, &bed.socks);
-    ask(client, &bed.target);
-    assert_all(client, BYTES(FAILURE("\x02")));
-    close(client);
-    finish_bed(&bed, ERR_DENIED, 1);
-}
-
-Test(session, one_too_many_is_answered_02_until_another_has_gone)
-{
-    struct session_bed bed;
-    int first;
-    int second;
-    int target;
-
-    session_bed_init(&bed);
-    bed.settings->max_per_source = 1;
-    session_bed_start(&bed, 0);
-    first = session_bed_connect(&bed, &target);
-    second = session_bed_client(&bed, &bed.socks);
-    ask(second, &bed.target);
-    assert_all(second, BYTES(FAILURE("\x02")));
-    close(second);
-    close(first);
-    close(target);
-    session_bed_await_gone(&bed, 2);
-    first = session_bed_connect(&bed, &target);
-    close(first);
-    close(target);
-    session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_LIMIT, 1);
-}
-
-Test(session, a_wrong_password_is_answered_and_ends)
-{
-    struct session_bed bed;
-    int client;
-
-    session_bed_init(&bed);
-    session_bed_need_password(&bed);
-    session_bed_start(&bed, 0);
-    client = session_bed_client(&bed, &bed.socks);
-    sockets_write(client, BYTES("\x05\x01\x02\x01\x04"
-                                "fred\x05wrong"));
-    assert_all(client, BYTES("\x05\x02\x01\x01"));
-    close(client);
-    session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_AUTH_FAILED, 1);
-}
-
-Test(session, no_protocol_is_closed_without_a_word)
-{
-    struct session_bed bed;
-    int client;
-
-    session_bed_init(&bed);
-    session_bed_start(&bed, 0);
-    client = session_bed_client(&bed, &bed.socks);
-    sockets_write(client, BYTES("\x16"));
-    assert_all(client, "", 0);
-    close(client);
-    session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_BAD_VERSION, 1);
-}
-
 /* --- fixed forwards ------------------------------------------------------- */
 
 Test(session, a_fixed_forward_lets_the_server_speak_first)
@@ -433,26 +235,26 @@ Test(session, a_fixed_forward_lets_the_server_speak_first)
     target = session_bed_accept(&bed);
     sockets_write(target, BYTES("220 ready"));
     close(target);
-    assert_all(client, BYTES("220 ready"));
+    session_bed_assert_rest(client, BYTES("220 ready"));
     close(client);
     session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_OK, 1);
+    session_bed_finish(&bed, ERR_OK, 1);
 }
 
 Test(session, a_fixed_forward_that_fails_is_a_reset)
 {
     struct session_bed bed;
-    union addr nobody = closed_port();
+    union addr nobody = session_bed_closed_port();
     int client;
 
     session_bed_init(&bed);
     target_set_addr(&bed.fixed.target, &nobody);
     session_bed_start(&bed, 0);
     client = session_bed_client(&bed, &bed.fixed);
-    assert_reset(client);
+    session_bed_assert_reset(client);
     close(client);
     session_bed_await_gone(&bed, 1);
-    finish_bed(&bed, ERR_REFUSED, 1);
+    session_bed_finish(&bed, ERR_REFUSED, 1);
 }
 
 /* --- time-outs ------------------------------------------------------------ */
@@ -479,7 +281,7 @@ Test(session, a_slow_handshake_ends)
         sockets_read_end(client, &byte, 1, &reset);
         close(client);
         session_bed_await_gone(&bed, 1);
-        finish_bed(&bed, ERR_HANDSHAKE_TIMEOUT, 1);
+        session_bed_finish(&bed, ERR_HANDSHAKE_TIMEOUT, 1);
     }
 }
 
@@ -498,11 +300,11 @@ Test(session, an_idle_one_ends_for_both)
         sockets_write(client, "x", 1);
     }
     session_bed_await_gone(&bed, 1);
-    assert_reset(client);
-    assert_reset(target);
+    session_bed_assert_reset(client);
+    session_bed_assert_reset(target);
     close(client);
     close(target);
-    finish_bed(&bed, ERR_IDLE_TIMEOUT, 1);
+    session_bed_finish(&bed, ERR_IDLE_TIMEOUT, 1);
 }
 
 Test(session, a_half_closed_one_ends_when_the_other_says_nothing)
@@ -515,12 +317,13 @@ Test(session, a_half_closed_one_ends_when_the_other_says_nothing)
         bed.settings->half_closed_timeout = SOON;
         session_bed_start(&bed, 0);
         ends[0] = session_bed_connect(&bed, &ends[1]);
-        cr_assert_not(has_news(ends[1], A_WHILE_MS * 2), "idle is no matter");
+        cr_assert_not(session_bed_has_news(ends[1], A_WHILE_MS * 2),
+                      "idle is no matter");
         shutdown(ends[who], SHUT_WR);
         session_bed_await_gone(&bed, 1);
         close(ends[0]);
         close(ends[1]);
-        finish_bed(&bed, ERR_IDLE_TIMEOUT, 1);
+        session_bed_finish(&bed, ERR_IDLE_TIMEOUT, 1);
     }
 }
 
@@ -538,10 +341,10 @@ Test(session, a_reset_goes_through)
         ends[0] = session_bed_connect(&bed, &ends[1]);
         setsockopt(ends[who], SOL_SOCKET, SO_LINGER, &none, sizeof(none));
         close(ends[who]);
-        assert_reset(ends[1 - who]);
+        session_bed_assert_reset(ends[1 - who]);
         close(ends[1 - who]);
         session_bed_await_gone(&bed, 1);
-        finish_bed(&bed, ERR_RESET, 1);
+        session_bed_finish(&bed, ERR_RESET, 1);
     }
 }
 
@@ -560,7 +363,7 @@ Test(session, shutdown_ends_sessions_of_every_state)
     target = session_bed_accept(&bed);
     clients[2] = session_bed_client(&bed, &bed.socks); /* linger */
     sockets_write(clients[2], BYTES("\x05\x01\x00"));
-    assert_all(clients[2], BYTES("\x05\xff"));
+    session_bed_assert_rest(clients[2], BYTES("\x05\xff"));
     session_bed_plug(&bed);
     clients[3] = session_bed_client(&bed, &bed.fixed); /* dial */
     clients[4] = session_bed_client(&bed, &bed.socks); /* being verified */
@@ -597,17 +400,18 @@ read_ids(const char *path, unsigned long ids[64])
 Test(session, ids_are_the_programs_only_ones)
 {
     char path[] = "/tmp/culvert-ids-XXXXXX";
-    int file = mkstemp(path);
     const struct log_options options = {.level = LOG_INFO, .path = path};
     struct session_bed beds[2];
     unsigned long ids[64];
     unsigned count;
 
+    close(mkstemp(path));
     for (unsigned i = 0; i < 2; i++) {
         session_bed_init(&beds[i]);
         beds[i].settings->workers = 2;
-        session_bed_start(&beds[i], i);
     }
+    for (unsigned i = 0; i < 2; i++)
+        session_bed_start(&beds[i], i);
     cr_assert_eq(log_open(&options), ERR_OK);
     for (int i = 0; i < 20; i++) {
         close(session_bed_client(&beds[i % 2], &beds[i % 2].socks));
@@ -618,7 +422,8 @@ Test(session, ids_are_the_programs_only_ones)
     log_close();
     count = read_ids(path, ids);
     unlink(path);
-    close(file);
+    session_bed_end(&beds[1]);
+    session_bed_end(&beds[0]);
     cr_assert_eq(count, 20);
     for (unsigned i = 0; i < count; i++) {
         cr_assert_gt(ids[i], 0);
