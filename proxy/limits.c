@@ -8,7 +8,8 @@
 
 /* An IPv6 host has a /64 to choose addresses from, so that is one source. */
 struct source_key {
-    uint8_t bytes[16];
+    sa_family_t family;
+    uint8_t bytes[8];
 };
 
 struct source_count {
@@ -50,12 +51,11 @@ static void
 key_of(const union addr *source, struct source_key *key)
 {
     memset(key, 0, sizeof(*key));
-    if (source->sa.sa_family == AF_INET6) {
-        memcpy(key->bytes, &source->v6.sin6_addr, 8);
-    } else if (source->sa.sa_family == AF_INET) {
-        key->bytes[11] = key->bytes[10] = 0xff;
-        memcpy(key->bytes + 12, &source->v4.sin_addr, 4);
-    }
+    key->family = source->sa.sa_family;
+    if (source->sa.sa_family == AF_INET6)
+        memcpy(key->bytes, &source->v6.sin6_addr, sizeof(key->bytes));
+    else
+        memcpy(key->bytes, &source->v4.sin_addr, 4);
 }
 
 static enum err
@@ -105,6 +105,13 @@ uncount_source(struct limits *limits, const union addr *source)
     pthread_mutex_unlock(&limits->lock);
 }
 
+/* Clients of a Unix socket have none to be told apart by. */
+static bool
+has_address(const union addr *source)
+{
+    return source->sa.sa_family != AF_UNSPEC;
+}
+
 enum err
 limits_enter(struct limits *limits, const union addr *source)
 {
@@ -116,7 +123,7 @@ limits_enter(struct limits *limits, const union addr *source)
         atomic_fetch_sub(&limits->counted, 1);
         return ERR_LIMIT;
     }
-    if (limits->max_per_source > 0)
+    if (limits->max_per_source > 0 && has_address(source))
         err = count_source(limits, source);
     if (err && limits->max_sessions > 0)
         atomic_fetch_sub(&limits->counted, 1);
@@ -131,7 +138,7 @@ limits_leave(struct limits *limits, const union addr *source, enum err entered)
         return;
     if (limits->max_sessions > 0)
         atomic_fetch_sub(&limits->counted, 1);
-    if (limits->max_per_source > 0)
+    if (limits->max_per_source > 0 && has_address(source))
         uncount_source(limits, source);
 }
 

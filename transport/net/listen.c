@@ -11,6 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "transport/base/clock.h"
+#include "transport/base/log.h"
+
 /* Clients taken in one turn: enough to fetch a burst without a wake for each,
  * few enough that those already here don't wait. */
 #define ACCEPTS_PER_TURN 16
@@ -21,6 +24,9 @@
 
 /* How long to wait when descriptors or memory ran out. */
 #define RETRY_SECONDS 0.1
+
+/* Without a shortage for this long, the next one is news. */
+#define QUIET_SECONDS 60.0
 
 /* Options that a socket passes on to those accepted from it, which saves a
  * system call for each: no waiting for more to send, and an end for peers
@@ -92,10 +98,25 @@ listen_open_unix(const char *path, mode_t mask, bool unlink_first, int *fd)
     return ERR_OK;
 }
 
+/* A shortage comes and goes with every client: it is told once, until there
+ * was none for a while. */
 static void
-pause_acceptor(struct acceptor *acceptor)
+tell_shortage(struct acceptor *acceptor, const char *why)
+{
+    double now = clock_seconds();
+    double before = acceptor->short_at_;
+
+    acceptor->short_at_ = now;
+    if (before == 0 || now - before > QUIET_SECONDS)
+        log_write(LOG_WARN, "accept: %s; new clients wait", why);
+}
+
+static void
+pause_acceptor(struct acceptor *acceptor, const char *why)
 {
     struct ev_loop *loop = worker_loop(acceptor->worker_);
+
+    tell_shortage(acceptor, why);
 
     acceptor->paused_ = true;
     ev_io_stop(loop, &acceptor->io_);
@@ -117,9 +138,7 @@ is_passing(int errnum)
 static void
 on_failure(struct acceptor *acceptor, int errnum)
 {
-    log_limited(&acceptor->told_, LOG_WARN, "accept: %s; new clients wait",
-                strerror(errnum));
-    pause_acceptor(acceptor);
+    pause_acceptor(acceptor, strerror(errnum));
 }
 
 /* Takes one client. Returns false when there is none to take now. */
@@ -154,10 +173,8 @@ on_queue(struct ev_loop *loop, ev_io *io, int events)
     (void)events;
     for (int i = 0; i < ACCEPTS_PER_TURN && !acceptor->paused_; i++) {
         if (acceptor->has_room && !acceptor->has_room(acceptor)) {
-            log_limited(&acceptor->told_, LOG_WARN,
-                        "as many sessions as there are descriptors for "
-                        "(ulimit -n); new clients wait");
-            pause_acceptor(acceptor);
+            pause_acceptor(acceptor, "as many sessions as descriptors "
+                                     "(ulimit -n) suffice for");
             return;
         }
         if (!accept_one(acceptor))
@@ -188,7 +205,7 @@ acceptor_start(struct acceptor *acceptor, struct worker *worker, int listen_fd)
     acceptor->worker_ = worker;
     acceptor->listen_fd_ = listen_fd;
     acceptor->paused_ = false;
-    acceptor->told_ = (struct log_limit){0};
+    acceptor->short_at_ = 0;
     ev_io_init(&acceptor->io_, on_queue, inner, EV_READ);
     ev_timer_init(&acceptor->retry_, on_retry, 0., 0.);
     acceptor->io_.data = acceptor->retry_.data = acceptor;

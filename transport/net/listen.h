@@ -12,7 +12,6 @@
 
 #include "transport/base/addr.h"
 #include "transport/base/err.h"
-#include "transport/base/log.h"
 #include "transport/loop/worker.h"
 
 /* Opens a listening TCP socket. On ERR_OK gives *fd and writes the port that
@@ -40,7 +39,7 @@ struct acceptor {
     ev_io io_;
     ev_timer retry_;
     bool paused_;
-    struct log_limit told_;
+    double short_at_; /* when there was no room last; 0: never */
 };
 
 /* Starts to accept from listen_fd, which is borrowed until acceptor_stop. The
