@@ -32,6 +32,7 @@ prepare_socket(int fd, const struct connector *connector, int family)
     int on = 1;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     if (connector->bind_device &&
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, connector->bind_device,
                    (socklen_t)strlen(connector->bind_device)) != 0)
@@ -48,15 +49,14 @@ prepare_socket(int fd, const struct connector *connector, int family)
  * as its source: TCP's simultaneous open then connects the socket to itself
  * (RFC 9293 3.5). Nobody listened there: it is a refusal. */
 static bool
-is_self(const struct attempt *attempt)
+is_self(struct attempt *attempt)
 {
-    union addr local;
-    socklen_t len = sizeof(local);
+    socklen_t len = sizeof(attempt->local);
 
     return addr_port(&attempt->remote) >= EPHEMERAL_PORT_MIN &&
-           getsockname(attempt->fd, &local.sa, &len) == 0 &&
-           addr_port(&local) == addr_port(&attempt->remote) &&
-           addr_same_host(&local, &attempt->remote);
+           getsockname(attempt->fd, &attempt->local.sa, &len) == 0 &&
+           addr_port(&attempt->local) == addr_port(&attempt->remote) &&
+           addr_same_host(&attempt->local, &attempt->remote);
 }
 
 static void
@@ -87,6 +87,7 @@ attempt_open(struct attempt *attempt, const struct connector *connector)
 
     ev_io_init(&attempt->io, on_writable, -1, EV_WRITE);
     attempt->loop = worker_loop(connector->worker);
+    attempt->local.sa.sa_family = AF_UNSPEC;
     attempt->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd < 0)
         return err_from_errno(errno);

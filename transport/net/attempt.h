@@ -14,7 +14,8 @@ struct attempt {
     struct ev_loop *loop;
     int fd; /* -1: none */
     union addr remote;
-    void *owner; /* the owner's to use */
+    union addr local; /* the near end, if it was looked at; or AF_UNSPEC */
+    void *owner;      /* the owner's to use */
     /* Called once after ERR_AGAIN, on the loop, unless attempt_close comes
      * first: ERR_OK with fd connected, or why not, with fd closed. */
     void (*ended)(struct attempt *attempt, enum err err);

@@ -23,6 +23,7 @@ struct connect {
     enum target_kind kind;
     void (*done)(void *arg, enum err err, int fd, const union addr *remote);
     void *arg;
+    union addr *local;
     struct task task; /* brings the outcome when it is known at once */
     enum err err;
     struct attempt attempt; /* its fd and remote serve a Unix socket too */
@@ -69,6 +70,8 @@ finish_attempt(struct connect *connect, enum err err)
 {
     int fd = attempt_give_fd(&connect->attempt);
 
+    if (connect->local)
+        *connect->local = connect->attempt.local;
     finish(connect, err, fd, &connect->attempt.remote);
 }
 
@@ -232,6 +235,9 @@ connect_start(struct connector *connector,
     connect->kind = request->target->kind;
     connect->done = request->done;
     connect->arg = request->arg;
+    connect->local = request->local;
+    if (connect->local)
+        connect->local->sa.sa_family = AF_UNSPEC;
     connect->attempt.fd = -1;
     *out = connect;
     switch (connect->kind) {

@@ -31,6 +31,10 @@ struct connect_request {
      * the error is about, or family AF_UNSPEC). remote is lent. */
     void (*done)(void *arg, enum err err, int fd, const union addr *remote);
     void *arg;
+    /* Where to put the address of the near end before done, if it is found out
+     * on the way; family AF_UNSPEC if not. NULL: nobody asks. Borrowed until
+     * done or cancel. */
+    union addr *local;
 };
 
 /* Starts to connect: a literal at once, a Unix socket by its path, a name by

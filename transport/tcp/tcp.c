@@ -47,11 +47,11 @@ on_connected(void *arg, enum err err, int fd, const union addr *remote)
 
     dial->state_ = NULL;
     dial->remote = *remote;
-    dial->local.sa.sa_family = AF_UNSPEC;
     dial->err = err;
     if (!err) {
-        if (dial->want_local && (getsockname(fd, &dial->local.sa, &len) < 0 ||
-                                 len > sizeof(dial->local)))
+        if (dial->want_local && dial->local.sa.sa_family == AF_UNSPEC &&
+            (getsockname(fd, &dial->local.sa, &len) < 0 ||
+             len > sizeof(dial->local)))
             dial->local.sa.sa_family = AF_UNSPEC;
         dial->stream = stream_tcp_create(tcp->connector->worker, fd);
         if (!dial->stream)
@@ -79,6 +79,7 @@ tcp_dial_start(struct transport *transport, struct dial *dial)
         .permit = on_permit,
         .done = on_connected,
         .arg = dial,
+        .local = &dial->local,
     };
 
     dial->stream = NULL;
