@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "transport/loop/reserve.h"
+
 /* How often tasks made by tasks are run before the loop has a look at its
  * descriptors again. */
 #define TASK_ROUNDS 8
@@ -109,6 +111,7 @@ worker_create(unsigned index)
 
     if (!worker)
         return NULL;
+    reserve_install();
     worker->index = index;
     worker->scratch = malloc(WORKER_SCRATCH_BYTES);
     worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
