@@ -164,7 +164,7 @@ deps-bench: deps-test
 
 run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	./culvert -D 127.0.0.1:1080
+	./culvert -D 1080
 
 # --- tests --------------------------------------------------------------------
 

@@ -9,7 +9,8 @@
  * An idle relay holds no buffer: bytes go through the worker's scratch, and
  * only what the sink would not take is kept, on the heap. While a way keeps
  * anything, its source is not read: that is the back-pressure. A way that
- * proves to be bulk, between two sockets, is moved by splice(2). */
+ * proves to be bulk, between two sockets, is moved by splice(2), which raises
+ * SIGPIPE where send(2) can be told not to: the program ignores it. */
 #ifndef CULVERT_PROXY_RELAY_H
 #define CULVERT_PROXY_RELAY_H
 

@@ -569,8 +569,14 @@ clean_up(struct server *server)
         free(slot->listeners);
     }
     free(server->slots);
-    if (server->stdio)
-        stdio_finish(server->stdio);
+    if (server->stdio) {
+        bool ended = server->slots && server->empty == server->count;
+
+        /* Its reader may be slow, so that a signal is to end us still. */
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        stdio_finish(server->stdio, ended);
+    }
     listeners_close(&server->listeners);
     if (server->shared.verifier)
         verifier_destroy(server->shared.verifier);

@@ -100,12 +100,14 @@ fail:
 }
 
 void
-stdio_finish(struct stdio *stdio)
+stdio_finish(struct stdio *stdio, bool wait)
 {
-    pthread_join(stdio->out, NULL);
-    /* The reader of standard input may wait for ever; it holds nothing that
-     * the end of the process does not free, but it must not run on ours. */
+    /* The reader of standard input may wait for ever; it must not run on what
+     * is freed here. */
     pthread_cancel(stdio->in);
+    if (!wait)
+        pthread_cancel(stdio->out);
+    pthread_join(stdio->out, NULL);
     pthread_join(stdio->in, NULL);
     close(stdio->fd);
     free(stdio);

@@ -2,6 +2,8 @@
 #ifndef CULVERT_PROXY_STDIO_H
 #define CULVERT_PROXY_STDIO_H
 
+#include <stdbool.h>
+
 #include "transport/base/err.h"
 
 struct stdio;
@@ -13,8 +15,9 @@ struct stdio;
  * Returns ERR_OK and *stdio (stdio_finish), or an error. */
 enum err stdio_start(struct stdio **stdio, int *fd);
 
-/* Waits until all that came has been written to standard output, and frees.
- * The socket is closed. Standard input need not have ended. */
-void stdio_finish(struct stdio *stdio);
+/* Ends the threads and frees; the socket is closed. wait: not before all that
+ * came has been written to standard output, however long its reader takes.
+ * Standard input need not have ended. */
+void stdio_finish(struct stdio *stdio, bool wait);
 
 #endif

@@ -234,7 +234,8 @@ acceptor_stop(struct acceptor *acceptor)
     if (!acceptor->worker_)
         return;
     loop = worker_loop(acceptor->worker_);
-    while (!acceptor->paused_ && accept_one(acceptor))
+    /* Paused or not: who is in the queue is connected already. */
+    while (accept_one(acceptor))
         continue;
     ev_timer_stop(loop, &acceptor->retry_);
     ev_io_stop(loop, &acceptor->io_);
