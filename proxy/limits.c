@@ -131,15 +131,20 @@ limits_enter(struct limits *limits, const union addr *source)
 }
 
 void
-limits_leave(struct limits *limits, const union addr *source, enum err entered)
+limits_uncount(struct limits *limits, const union addr *source)
 {
-    atomic_fetch_sub(&limits->open, 1);
-    if (entered)
-        return;
     if (limits->max_sessions > 0)
         atomic_fetch_sub(&limits->counted, 1);
     if (limits->max_per_source > 0 && has_address(source))
         uncount_source(limits, source);
+}
+
+void
+limits_leave(struct limits *limits, const union addr *source, enum err entered)
+{
+    atomic_fetch_sub(&limits->open, 1);
+    if (!entered)
+        limits_uncount(limits, source);
 }
 
 bool

@@ -35,6 +35,10 @@ enum err limits_enter(struct limits *limits, const union addr *source);
 void limits_leave(struct limits *limits, const union addr *source,
                   enum err entered);
 
+/* A session that was let in has ended, and its place is free; its descriptors
+ * are not yet: limits_leave is still due, with ERR_LIMIT. */
+void limits_uncount(struct limits *limits, const union addr *source);
+
 /* Whether there are descriptors for one more session: one for its client and
  * one for its way out. Clients that would only get an error wait in the
  * listener's queue instead. */

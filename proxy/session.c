@@ -121,6 +121,10 @@ session_end(struct session *session, enum err err, const char *why)
     }
     verify_cancel(session->verify);
     session->verify = NULL;
+    /* Whoever reads of the end in the log finds the place free. */
+    if (!session->entered)
+        limits_uncount(&engine->shared->limits, &session->peer);
+    session->entered = ERR_LIMIT;
     session_log_end(session, err);
     if (log_enabled(LOG_DEBUG))
         log_write(LOG_DEBUG, "session %llu: %s",

@@ -186,7 +186,7 @@ ask_source(int fd, struct addrsort_item *item)
 {
     struct sockaddr none = {.sa_family = AF_UNSPEC};
     union addr dest = item->dest;
-    union addr source;
+    union addr source = {.sa.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(source);
 
     /* A port of 0 is refused by some kernels; which one does not matter. */

@@ -145,7 +145,7 @@ on_failure(struct acceptor *acceptor, int errnum)
 static bool
 accept_one(struct acceptor *acceptor)
 {
-    union addr peer;
+    union addr peer = {.sa.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(peer);
     int fd = accept4(acceptor->listen_fd_, &peer.sa, &len,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);

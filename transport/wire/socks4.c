@@ -44,7 +44,7 @@ socks4_parse_request(const void *bytes, size_t len, struct socks4_request *out,
     const uint8_t *name = NULL;
     size_t user_len;
     size_t name_len = 0;
-    enum wire_status status;
+    enum wire_status status = WIRE_MORE;
     union addr addr;
 
     if (len > 0 && version != SOCKS4_VERSION)
