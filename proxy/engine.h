@@ -52,6 +52,7 @@ struct engine {
 
     struct session *sessions; /* all, lingering ones too */
     unsigned session_count;
+    unsigned refused; /* of these, clients that may not come in */
     uint64_t last_id;
     struct counters counters;
     struct log_limit refusals; /* of messages that clients can cause */

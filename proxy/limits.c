@@ -4,7 +4,12 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "transport/base/clock.h"
+
 #define DESCRIPTORS_PER_SESSION 2
+
+/* Without a shortage for this long, the next one is news. */
+#define QUIET_SECONDS 60
 
 /* An IPv6 host has a /64 to choose addresses from, so that is one source. */
 struct source_key {
@@ -151,4 +156,13 @@ bool
 limits_have_room(struct limits *limits)
 {
     return atomic_load(&limits->open) < limits->room;
+}
+
+bool
+limits_note_shortage(struct limits *limits)
+{
+    long long now = (long long)clock_seconds() + 1;
+    long long before = atomic_exchange(&limits->short_at, now);
+
+    return before == 0 || now - before > QUIET_SECONDS;
 }

@@ -19,6 +19,7 @@ struct limits {
     unsigned room;           /* sessions that the descriptors suffice for */
     atomic_uint open;        /* sessions there are, refused ones too */
     atomic_uint counted;     /* sessions that count for max_sessions */
+    atomic_llong short_at;   /* second of the last shortage; 0: never */
     pthread_mutex_t lock;    /* for sources */
     struct source_count *sources;
 };
@@ -38,6 +39,11 @@ void limits_leave(struct limits *limits, const union addr *source,
 /* A session that was let in has ended, and its place is free; its descriptors
  * are not yet: limits_leave is still due, with ERR_LIMIT. */
 void limits_uncount(struct limits *limits, const union addr *source);
+
+/* Notes that new clients have to wait. A shortage comes and goes with every
+ * client: returns whether this is news, the first one for a minute. Thread:
+ * any. */
+bool limits_note_shortage(struct limits *limits);
 
 /* Whether there are descriptors for one more session: one for its client and
  * one for its way out. Clients that would only get an error wait in the

@@ -1,11 +1,27 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proxy/background.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
 #include "transport/base/log.h"
+
+/* What starts us may have closed some of them: their numbers are not to go to
+ * sockets, which the log would write into. */
+static void
+open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
 
 int
 main(int argc, char **argv)
@@ -15,6 +31,7 @@ main(int argc, char **argv)
     int status = EXIT_FAILED;
     enum err err;
 
+    open_standard_descriptors();
     switch (options_parse(argc, argv, &settings)) {
     case OPTIONS_EXIT_OK:
         return 0;

@@ -83,6 +83,15 @@ has_room(struct acceptor *acceptor)
 }
 
 static void
+on_short(struct acceptor *acceptor, const char *why)
+{
+    struct slot *slot = acceptor->owner;
+
+    if (limits_note_shortage(&slot->server->shared.limits))
+        log_write(LOG_WARN, "accept: %s; new clients wait", why);
+}
+
+static void
 on_accepted(struct acceptor *acceptor, int fd, union addr *peer)
 {
     struct slot *slot = acceptor->owner;
@@ -131,6 +140,7 @@ begin_slot(struct mail *mail)
 
         acceptor->on_client = on_accepted;
         acceptor->has_room = has_room;
+        acceptor->on_short = on_short;
         acceptor->owner = slot;
         if (acceptor_start(acceptor, slot->worker, slot->listeners[i]->fd))
             log_write(LOG_ERROR, "worker %u cannot accept: %s",
@@ -210,7 +220,7 @@ report_slot(struct mail *mail)
     const struct engine *engine = word->slot->engine;
     struct log_event event;
 
-    log_begin(&event, LOG_WARN, "counters");
+    log_begin(&event, LOG_QUIET, "counters");
     log_number(&event, "worker", worker_index(engine->worker));
     log_number(&event, "accepted", engine->counters.accepted);
     log_number(&event, "live", engine->session_count);
@@ -560,6 +570,8 @@ static void
 clean_up(struct server *server)
 {
     stop_workers(server);
+    /* Its last mail is in the slots. */
+    worker_destroy(server->control);
     for (unsigned i = 0; server->slots && i < server->count; i++) {
         struct slot *slot = &server->slots[i];
 
@@ -570,18 +582,22 @@ clean_up(struct server *server)
     }
     free(server->slots);
     if (server->stdio) {
-        bool ended = server->slots && server->empty == server->count;
+        bool ended = server->empty > 0;
+        int failed;
 
         /* Its reader may be slow, so that a signal is to end us still. */
         signal(SIGTERM, SIG_DFL);
         signal(SIGINT, SIG_DFL);
-        stdio_finish(server->stdio, ended);
+        failed = stdio_finish(server->stdio, ended);
+        if (failed) {
+            log_write(LOG_ERROR, "-W: standard output: %s", strerror(failed));
+            server->status = EXIT_FAILED;
+        }
     }
     listeners_close(&server->listeners);
     if (server->shared.verifier)
         verifier_destroy(server->shared.verifier);
     limits_destroy(&server->shared.limits);
-    worker_destroy(server->control);
 }
 
 /* Starts all threads with signals blocked, so that they go to the main one. */

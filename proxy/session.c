@@ -49,6 +49,8 @@ free_session(struct session *session)
     if (session->client)
         stream_close(session->client, STREAM_GRACEFUL);
     handshake_destroy(session->handshake);
+    if (session->refused)
+        engine->refused--;
     limits_leave(&engine->shared->limits, &session->peer, session->entered);
     DL_DELETE(engine->sessions, session);
     engine->session_count--;
@@ -335,6 +337,11 @@ session_expired(struct deadline *deadline)
     }
 }
 
+/* How many clients that may not come in a worker talks to at once: each gets a
+ * short while to say what it wants and hear a proper refusal. More of them are
+ * cut off, so that they don't take the descriptors of those who may. */
+#define REFUSED_MAX 16
+
 /* Whether this client may come in at all. One that may not gets the talk and
  * a proper refusal. */
 static enum err
@@ -363,7 +370,8 @@ start_talk(struct session *session)
         session_dial(session, &session->forward->target);
         return;
     }
-    deadline_start(&engine->handshake, &session->deadline);
+    deadline_start(session->refused ? &engine->linger : &engine->handshake,
+                   &session->deadline);
     stream_want(session->client, STREAM_READABLE);
     /* Under load the greeting is there already. */
     session_talk_ready(session->client, STREAM_READABLE);
@@ -395,5 +403,8 @@ session_start(struct engine *engine, const struct forward *forward,
     DL_APPEND(engine->sessions, session);
     engine->session_count++;
     engine->counters.accepted++;
-    start_talk(session);
+    if (session->refused && ++engine->refused > REFUSED_MAX)
+        session_end(session, session->refused, "refused, as many others");
+    else
+        start_talk(session);
 }

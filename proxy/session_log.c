@@ -5,6 +5,9 @@
 #include "proxy/session_parts.h"
 #include "transport/base/clock.h"
 
+/* What the log's queue takes at once, and what does not hold up the loop. */
+#define LIVE_LINES_MAX 200
+
 static const char *const state_words[] = {
     [SESSION_HELLO] = "hello",     [SESSION_AUTH] = "auth",
     [SESSION_REQUEST] = "request", [SESSION_DIAL] = "dial",
@@ -62,15 +65,19 @@ session_log_live(struct engine *engine)
 {
     struct session *session;
     struct log_event event;
+    unsigned lines = 0;
 
     DL_FOREACH (engine->sessions, session) {
-        if (session->state == SESSION_END)
+        if (session->state == SESSION_END || ++lines > LIVE_LINES_MAX)
             continue;
-        log_begin(&event, LOG_WARN, "live");
+        log_begin(&event, LOG_QUIET, "live");
         add_fields(session, &event);
         log_string(&event, "state", state_words[session->state]);
         log_send(&event);
     }
+    if (lines > LIVE_LINES_MAX)
+        log_write(LOG_QUIET, "and %u more live sessions",
+                  lines - LIVE_LINES_MAX);
 }
 
 /* A line for tools that ban: its form stays. */

@@ -73,7 +73,7 @@ fail_handshake(struct session *session)
 {
     enum err err = session->handshake->err;
 
-    if (err == ERR_AUTH_FAILED || err == ERR_NO_METHOD)
+    if (err == ERR_AUTH_FAILED)
         session_log_auth_failure(session);
     session_end(session, err, "handshake failed");
 }

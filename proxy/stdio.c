@@ -10,15 +10,17 @@
 #define CHUNK_BYTES (64 * 1024)
 
 struct stdio {
-    int fd; /* our end of the pair: blocking */
+    int fd;     /* our end of the pair: blocking */
+    int failed; /* errno of standard output, or 0; the out thread's */
     pthread_t in;
     pthread_t out;
     char in_bytes[CHUNK_BYTES];
     char out_bytes[CHUNK_BYTES];
 };
 
-/* Copies until the end or a failure of either. */
-static void
+/* Copies until the end or a failure of either. Returns the errno of writing,
+ * or 0. */
+static int
 copy(int from, int to, char *bytes)
 {
     for (;;) {
@@ -27,14 +29,14 @@ copy(int from, int to, char *bytes)
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return;
+            return 0;
         for (ssize_t at = 0; at < got;) {
             ssize_t put = write(to, bytes + at, (size_t)(got - at));
 
             if (put < 0 && errno == EINTR)
                 continue;
             if (put <= 0)
-                return;
+                return put < 0 ? errno : EIO;
             at += put;
         }
     }
@@ -57,14 +59,15 @@ out_main(void *arg)
 
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-    copy(stdio->fd, STDOUT_FILENO, stdio->out_bytes);
+    stdio->failed = copy(stdio->fd, STDOUT_FILENO, stdio->out_bytes);
     /* The reader of a pipe is to see the end even while our input is open;
      * the number stays taken, as no socket is to become standard output. */
     if (null >= 0) {
         dup2(null, STDOUT_FILENO);
         close(null);
     }
-    shutdown(stdio->fd, SHUT_RD);
+    /* Where nobody reads what comes, there is no use in going on. */
+    shutdown(stdio->fd, stdio->failed ? SHUT_RDWR : SHUT_RD);
     return NULL;
 }
 
@@ -81,6 +84,7 @@ stdio_start(struct stdio **stdio, int *fd)
         return ERR_NO_DESCRIPTORS;
     }
     made->fd = pair[0];
+    made->failed = 0;
     if (fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 ||
         pthread_create(&made->out, NULL, out_main, made))
         goto fail;
@@ -99,9 +103,11 @@ fail:
     return ERR_NO_RESOURCES;
 }
 
-void
+int
 stdio_finish(struct stdio *stdio, bool wait)
 {
+    int failed;
+
     /* The reader of standard input may wait for ever; it must not run on what
      * is freed here. */
     pthread_cancel(stdio->in);
@@ -109,6 +115,8 @@ stdio_finish(struct stdio *stdio, bool wait)
         pthread_cancel(stdio->out);
     pthread_join(stdio->out, NULL);
     pthread_join(stdio->in, NULL);
+    failed = stdio->failed;
     close(stdio->fd);
     free(stdio);
+    return failed;
 }

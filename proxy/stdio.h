@@ -17,7 +17,8 @@ enum err stdio_start(struct stdio **stdio, int *fd);
 
 /* Ends the threads and frees; the socket is closed. wait: not before all that
  * came has been written to standard output, however long its reader takes.
- * Standard input need not have ended. */
-void stdio_finish(struct stdio *stdio, bool wait);
+ * Standard input need not have ended.
+ * Returns 0, or the errno with which standard output failed. */
+int stdio_finish(struct stdio *stdio, bool wait);
 
 #endif

@@ -181,3 +181,14 @@ def test_broken_pipe_of_its_output(t):
         sock = through(t, proxy, server)
         check_echo(sock)
         sock.close()
+
+
+def test_term_and_int_at_once(t):
+    """Both are waiting when the program comes to look."""
+    for _ in range(5):
+        proxy = t.socks()
+        os.kill(proxy.pid, signal.SIGSTOP)
+        os.kill(proxy.pid, signal.SIGTERM)
+        os.kill(proxy.pid, signal.SIGINT)
+        os.kill(proxy.pid, signal.SIGCONT)
+        equal(proxy.wait(), 0, "exit status")

@@ -79,9 +79,17 @@ write_all(int fd, const char *text, size_t len)
 static enum err
 open_file(const char *path, int *fd)
 {
-    *fd =
-        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
-    return *fd < 0 ? err_from_errno(errno) : ERR_OK;
+    /* Non-blocking for the open alone: of a FIFO that nobody reads it would
+     * wait for ever. */
+    int made = open(
+        path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+        0600);
+
+    if (made < 0)
+        return errno == ENXIO ? ERR_NO_SUCH_PATH : err_from_errno(errno);
+    fcntl(made, F_SETFL, O_APPEND);
+    *fd = made;
+    return ERR_OK;
 }
 
 enum err

@@ -11,9 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "transport/base/clock.h"
-#include "transport/base/log.h"
-
 /* Clients taken in one turn: enough to fetch a burst without a wake for each,
  * few enough that those already here don't wait. */
 #define ACCEPTS_PER_TURN 16
@@ -24,9 +21,6 @@
 
 /* How long to wait when descriptors or memory ran out. */
 #define RETRY_SECONDS 0.1
-
-/* Without a shortage for this long, the next one is news. */
-#define QUIET_SECONDS 60.0
 
 /* Options that a socket passes on to those accepted from it, which saves a
  * system call for each: no waiting for more to send, and an end for peers
@@ -98,25 +92,13 @@ listen_open_unix(const char *path, mode_t mask, bool unlink_first, int *fd)
     return ERR_OK;
 }
 
-/* A shortage comes and goes with every client: it is told once, until there
- * was none for a while. */
-static void
-tell_shortage(struct acceptor *acceptor, const char *why)
-{
-    double now = clock_seconds();
-    double before = acceptor->short_at_;
-
-    acceptor->short_at_ = now;
-    if (before == 0 || now - before > QUIET_SECONDS)
-        log_write(LOG_WARN, "accept: %s; new clients wait", why);
-}
-
 static void
 pause_acceptor(struct acceptor *acceptor, const char *why)
 {
     struct ev_loop *loop = worker_loop(acceptor->worker_);
 
-    tell_shortage(acceptor, why);
+    if (acceptor->on_short)
+        acceptor->on_short(acceptor, why);
 
     acceptor->paused_ = true;
     ev_io_stop(loop, &acceptor->io_);
@@ -205,7 +187,6 @@ acceptor_start(struct acceptor *acceptor, struct worker *worker, int listen_fd)
     acceptor->worker_ = worker;
     acceptor->listen_fd_ = listen_fd;
     acceptor->paused_ = false;
-    acceptor->short_at_ = 0;
     ev_io_init(&acceptor->io_, on_queue, inner, EV_READ);
     ev_timer_init(&acceptor->retry_, on_retry, 0., 0.);
     acceptor->io_.data = acceptor->retry_.data = acceptor;

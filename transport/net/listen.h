@@ -32,6 +32,9 @@ struct acceptor {
     /* Asked before each accept: false pauses the acceptor until
      * acceptor_resume, or for a short while. NULL: always. */
     bool (*has_room)(struct acceptor *acceptor);
+    /* Called whenever there is none, or descriptors or memory run out: why,
+     * lent text. NULL: nobody is told. */
+    void (*on_short)(struct acceptor *acceptor, const char *why);
     void *owner;
 
     struct worker *worker_;
@@ -39,7 +42,6 @@ struct acceptor {
     ev_io io_;
     ev_timer retry_;
     bool paused_;
-    double short_at_; /* when there was no room last; 0: never */
 };
 
 /* Starts to accept from listen_fd, which is borrowed until acceptor_stop. The
