@@ -55,6 +55,8 @@ struct engine {
     unsigned refused; /* of these, clients that may not come in */
     uint64_t last_id;
     struct counters counters;
+    bool stdio_over; /* the session of -W has ended, with stdio_err */
+    enum err stdio_err;
     struct log_limit refusals; /* of messages that clients can cause */
 
     /* Called whenever a session has gone. */

@@ -36,7 +36,7 @@ main(int argc, char **argv)
     case OPTIONS_EXIT_OK:
         return 0;
     case OPTIONS_USAGE:
-        return 2;
+        return EXIT_USAGE;
     case OPTIONS_RUN:
         break;
     }

@@ -85,6 +85,17 @@ drop_pipe(struct relay_way *way)
     way->streak = 0;
 }
 
+/* The sink takes no more. What it sent before may still be read, so only this
+ * way is over. */
+static void
+break_way(struct relay_way *way)
+{
+    drop_kept(way);
+    drop_pipe(way);
+    way->broken = true;
+    way->state = RELAY_SHUT;
+}
+
 /* The pipe has rested: give it back, and keep what is in it on the heap. */
 static void
 on_rest(struct deadline *deadline)
@@ -104,8 +115,11 @@ on_rest(struct deadline *deadline)
         }
         for (size_t at = 0; at < len; at += (size_t)n) {
             n = read(way->pipe->read_fd, bytes + at, len - at);
-            if (n <= 0)
-                abort(); /* what was spliced in is there to be read */
+            if (n <= 0) { /* cannot be: what was spliced in is there */
+                free(bytes);
+                break_way(way);
+                return;
+            }
         }
         way->kept = bytes;
         way->kept_at = 0;
@@ -116,19 +130,6 @@ on_rest(struct deadline *deadline)
 }
 
 /* --- moving --------------------------------------------------------------- */
-
-/* The sink takes no more. What it sent before may still be read, so only this
- * way is over. */
-static void
-break_way(struct relay_way *way)
-{
-    drop_kept(way);
-    if (way->pipe)
-        way->pipe->held = way->pipe->held > 0; /* closed, if not empty */
-    drop_pipe(way);
-    way->broken = true;
-    way->state = RELAY_SHUT;
-}
 
 static enum err
 write_out(struct relay_way *way, const uint8_t *bytes, size_t len, size_t *put)

@@ -41,6 +41,7 @@ struct slot {
     struct listener **listeners;
     size_t count;
     bool draining;
+    bool told_empty;
     struct mail begin; /* to the worker */
     struct mail drain;
     struct mail stop;
@@ -103,6 +104,16 @@ on_accepted(struct acceptor *acceptor, int fd, union addr *peer)
                       peer);
 }
 
+/* Once: the mail may still be under way. */
+static void
+tell_empty(struct slot *slot)
+{
+    if (slot->told_empty)
+        return;
+    slot->told_empty = true;
+    worker_post(slot->server->control, &slot->empty);
+}
+
 static void
 on_gone(struct engine *engine)
 {
@@ -110,8 +121,8 @@ on_gone(struct engine *engine)
 
     for (size_t i = 0; i < slot->count; i++)
         acceptor_resume(&slot->acceptors[i]);
-    if (slot->draining && engine->session_count == 0)
-        worker_post(slot->server->control, &slot->empty);
+    if (engine->stdio_over || (slot->draining && engine->session_count == 0))
+        tell_empty(slot);
 }
 
 static void
@@ -127,7 +138,7 @@ start_stdio(struct slot *slot)
     if (stream)
         session_start(slot->engine, forward, stream, &nobody);
     else
-        worker_post(slot->server->control, &slot->empty);
+        tell_empty(slot);
 }
 
 static void
@@ -146,10 +157,8 @@ begin_slot(struct mail *mail)
             log_write(LOG_ERROR, "worker %u cannot accept: %s",
                       worker_index(slot->worker), err_text(ERR_NO_DESCRIPTORS));
     }
-    if (slot->server->stdio && worker_index(slot->worker) == 0) {
-        slot->draining = true; /* its one session is all there will be */
+    if (slot->server->stdio && worker_index(slot->worker) == 0)
         start_stdio(slot);
-    }
 }
 
 static void
@@ -167,11 +176,9 @@ drain_slot(struct mail *mail)
     stop_accepting(slot);
     slot->engine->via->ops->drain(slot->engine->via);
     worker_post(slot->server->control, &slot->drained);
-    if (slot->draining)
-        return;
     slot->draining = true;
     if (slot->engine->session_count == 0)
-        worker_post(slot->server->control, &slot->empty);
+        tell_empty(slot);
 }
 
 static void
@@ -179,7 +186,7 @@ stop_slot(struct mail *mail)
 {
     struct slot *slot = slot_of_mail(mail, offsetof(struct slot, stop));
 
-    slot->draining = false; /* nobody waits to hear that it is empty */
+    slot->told_empty = true; /* nobody waits to hear it */
     stop_accepting(slot);
     engine_end_sessions(slot->engine);
     worker_stop(slot->worker);
@@ -408,6 +415,7 @@ find_bind_host(struct server *server)
     failed = getaddrinfo(host, NULL, &hints, &found);
     if (failed) {
         log_write(LOG_FATAL, "-b %s: %s", host, gai_strerror(failed));
+        server->status = EXIT_USAGE;
         return false;
     }
     for (struct addrinfo *each = found; each; each = each->ai_next) {
@@ -451,7 +459,7 @@ open_listeners(struct server *server)
     bool stdio = false;
 
     if (err) {
-        server->status = err == ERR_DENIED ? 2 : EXIT_FAILED;
+        server->status = err == ERR_DENIED ? EXIT_USAGE : EXIT_FAILED;
         return false;
     }
     for (const struct forward *forward = settings->forwards; forward;
@@ -511,6 +519,15 @@ create_slot(struct server *server, unsigned index)
     return true;
 }
 
+/* Descriptors that so many workers need besides those of sessions. */
+static size_t
+count_reserved(struct server *server, unsigned workers)
+{
+    return DESCRIPTORS_PROCESS + server->listeners.count +
+           workers * (DESCRIPTORS_PER_WORKER + server->listeners.count) +
+           2 * (size_t)atomic_load(&server->shared.pipe_budget.left);
+}
+
 static bool
 create_workers(struct server *server, size_t descriptors)
 {
@@ -519,14 +536,15 @@ create_workers(struct server *server, size_t descriptors)
 
     if (server->stdio)
         settings->workers = 1;
-    if (settings->workers == 0)
-        settings->workers = count_processors();
-    server->count = settings->workers;
     pipe_budget_init(&server->shared.pipe_budget, descriptors);
-    reserved =
-        DESCRIPTORS_PROCESS + server->listeners.count +
-        server->count * (DESCRIPTORS_PER_WORKER + server->listeners.count) +
-        2 * (size_t)atomic_load(&server->shared.pipe_budget.left);
+    if (settings->workers == 0) {
+        settings->workers = count_processors();
+        while (settings->workers > 1 &&
+               count_reserved(server, settings->workers) > descriptors / 2)
+            settings->workers--;
+    }
+    server->count = settings->workers;
+    reserved = count_reserved(server, server->count);
     limits_init(&server->shared.limits, settings->max_sessions,
                 settings->max_per_source, descriptors, reserved);
     server->slots = calloc(server->count, sizeof(*server->slots));
@@ -546,15 +564,13 @@ create_workers(struct server *server, size_t descriptors)
 static int
 stdio_status(const struct server *server)
 {
-    const uint64_t *ended = server->slots[0].engine->counters.ended;
+    const struct engine *engine = server->slots[0].engine;
 
-    for (int i = 0; i < ERR_COUNT_; i++) {
-        if (ended[i] == 0 || i == ERR_OK || i == ERR_SHUTDOWN)
-            continue;
-        log_write(LOG_ERROR, "-W: %s", err_text((enum err)i));
-        return EXIT_FAILED;
-    }
-    return 0;
+    if (!engine->stdio_over || engine->stdio_err == ERR_OK ||
+        engine->stdio_err == ERR_SHUTDOWN)
+        return 0;
+    log_write(LOG_ERROR, "-W: %s", err_text(engine->stdio_err));
+    return EXIT_FAILED;
 }
 
 static void

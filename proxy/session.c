@@ -127,6 +127,10 @@ session_end(struct session *session, enum err err, const char *why)
     if (!session->entered)
         limits_uncount(&engine->shared->limits, &session->peer);
     session->entered = ERR_LIMIT;
+    if (session->forward->kind == FORWARD_STDIO) {
+        engine->stdio_over = true;
+        engine->stdio_err = err;
+    }
     session_log_end(session, err);
     if (log_enabled(LOG_DEBUG))
         log_write(LOG_DEBUG, "session %llu: %s",
@@ -245,7 +249,8 @@ on_dialled(struct dial *dial)
     union addr local = dial->local;
     enum err err = dial->err;
 
-    session->reached = dial->remote;
+    if (dial->remote.sa.sa_family != AF_UNSPEC)
+        session->reached = dial->remote;
     session->target = err ? NULL : dial->stream;
     session->dial = NULL;
     free(dial);
@@ -263,11 +268,14 @@ on_dialled(struct dial *dial)
     start_relay(session);
 }
 
+/* Asked before each address is tried: what is in the log, should none answer,
+ * is the last one. */
 static bool
 is_addr_permitted(const struct dial *dial, const union addr *addr)
 {
-    const struct session *session = dial->owner;
+    struct session *session = dial->owner;
 
+    session->reached = *addr;
     return rules_judge(session->engine->settings->rules, dial->target, addr) ==
            RULE_ALLOWED;
 }
@@ -297,8 +305,7 @@ session_dial(struct session *session, const struct target *target)
     dial->target = target;
     dial->client = session->peer;
     dial->want_local = session->protocol != HANDSHAKE_NONE;
-    dial->permit =
-        rules_empty(engine->settings->rules) ? NULL : is_addr_permitted;
+    dial->permit = is_addr_permitted;
     dial->done = on_dialled;
     dial->owner = session;
     session->dial = dial;
@@ -326,7 +333,13 @@ session_expired(struct deadline *deadline)
         return;
     case SESSION_DIAL:
     case SESSION_REPLY:
-        refuse(session, ERR_TIMED_OUT, "connect timeout");
+        /* Without an address to try, it was the look-up that took so long. */
+        refuse(session,
+               session->dial->target->kind == TARGET_NAME &&
+                       session->reached.sa.sa_family == AF_UNSPEC
+                   ? ERR_NAME_TIMED_OUT
+                   : ERR_TIMED_OUT,
+               "connect timeout");
         return;
     case SESSION_RELAY:
         session_end(session, ERR_IDLE_TIMEOUT, "idle");

@@ -98,9 +98,9 @@ go_on(struct session *session)
                                          : STREAM_READABLE | STREAM_WRITABLE);
         return;
     case HANDSHAKE_VERIFY:
-        /* Reading rests: what comes meanwhile waits in the stream. */
-        stream_want(session->client,
-                    session_talk_flush(session) ? 0 : STREAM_WRITABLE);
+        stream_want(session->client, session_talk_flush(session)
+                                         ? STREAM_READABLE
+                                         : STREAM_READABLE | STREAM_WRITABLE);
         start_verify(session);
         return;
     case HANDSHAKE_REQUEST:
@@ -126,6 +126,10 @@ client_ended(struct session *session)
     /* One that has sent what it wanted to say may well be done talking and
      * wait for the answer; one that asked and said nothing has gone. Behind a
      * fixed forward silence means nothing: some servers speak unasked. */
+    if (session->verify && hs->in_at < hs->in_len) {
+        stream_want(session->client, 0); /* it is read again after the check */
+        return;
+    }
     if (!waits) {
         session_end(session, ERR_PEER_GONE, "client left");
         return;
@@ -145,8 +149,9 @@ read_client(struct session *session)
     size_t got = 0;
     uint8_t *room = handshake_room(hs, &size, &err);
 
-    if (!room && err == ERR_LIMIT && session->state == SESSION_DIAL) {
-        stream_want(session->client, 0); /* the rest comes after the dial */
+    if (!room && err == ERR_LIMIT &&
+        (session->state == SESSION_DIAL || session->verify)) {
+        stream_want(session->client, 0); /* the rest comes later */
         return false;
     }
     if (!room) {
@@ -174,10 +179,10 @@ session_talk_ready(struct stream *stream, unsigned events)
     struct session *session = stream->owner;
 
     if (events & STREAM_WRITABLE && session_talk_flush(session))
-        stream_want(stream, session->verify ? 0 : STREAM_READABLE);
+        stream_want(stream, STREAM_READABLE);
     if (!(events & STREAM_READABLE) || !read_client(session))
         return;
-    if (session->state == SESSION_DIAL)
+    if (session->state == SESSION_DIAL || session->verify)
         return; /* early bytes: they wait */
     go_on(session);
 }

@@ -124,7 +124,7 @@ def test_sub_negotiation_version(t):
 
 
 def test_longest_user_and_password(t):
-    """CONFORMANCE 9.12."""
+    """9.12."""
     secret = "p" * 255
     server = t.server(Echo)
     proxy = proxy_with_users(t, "u" * 255 + ":" + crypt(t, secret) + "\n")
@@ -158,7 +158,7 @@ def test_split_at_every_byte(t):
 
 
 def test_all_in_one_write(t):
-    """CONFORMANCE 9.2: greeting, password, request and payload."""
+    """9.2: greeting, password, request and payload."""
     server = t.server(Echo)
     sock = t.socket(proxy_with_users(t).address)
     sock.sendall(WITH_PASSWORD + password("sha512", "secret") +

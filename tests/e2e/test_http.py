@@ -40,7 +40,7 @@ def test_names_and_v6(t):
 
 
 def test_split_at_every_byte(t):
-    """CONFORMANCE 9.16."""
+    """9.16."""
     server = t.server(Keep)
     sock = t.socket(t.socks().address)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -14,7 +14,7 @@ ALONE = True
 
 
 def test_handshake_timeout(t):
-    """CONFORMANCE 9.17: whatever was said so far, however slowly."""
+    """9.17: whatever was said so far, however slowly."""
     proxy = t.socks("--handshake-timeout", "1")
     whole = GREETING + socks5("localhost", 1)
     starts = (b"", b"\x05", GREETING, whole[:-1], WITH_PASSWORD + b"\x01\x05",
@@ -198,7 +198,7 @@ def open_many(address, count):
 
 
 def test_few_descriptors_and_many_clients(t):
-    """CONFORMANCE 9.8: 64 descriptors, 200 clients. No spin; said once; it
+    """9.8: 64 descriptors, 200 clients. No spin; said once; it
     serves when they are gone."""
     if WRAP:
         t.skip("valgrind keeps some descriptors for itself")

@@ -40,7 +40,7 @@ def need_memory_figures(t):
 
 
 def test_stopped_readers_slow_nobody(t):
-    """CONFORMANCE 9.4: of 100 flows one is not read; the others share what
+    """9.4: of 100 flows one is not read; the others share what
     there is, and what waits is bounded."""
     flood = t.program([sys.executable, "-u",
                        os.path.join(os.path.dirname(__file__), "flood.py")],

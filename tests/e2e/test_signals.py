@@ -91,7 +91,7 @@ def test_drain_serves_who_was_in_the_queue(t):
 
 
 def test_hup_cuts_no_flow(t):
-    """CONFORMANCE 9.9: twenty flows, many signals."""
+    """9.9: twenty flows, many signals."""
     data = os.urandom(1 << 20) * 8
     server = t.server(Both, data)
     echo = t.server(Echo)

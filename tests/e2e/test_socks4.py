@@ -127,7 +127,7 @@ def test_user_of_255_bytes(t):
 
 
 def test_user_of_64_kib_is_refused(t):
-    """CONFORMANCE 9.15: it ends, and costs no memory."""
+    """9.15: it ends, and costs no memory."""
     proxy = t.socks()
     check_echo(through(t, proxy, t.server(Echo)))
     before = proxy.pss()

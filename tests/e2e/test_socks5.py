@@ -116,7 +116,7 @@ def test_server_that_speaks_first(t):
 
 
 def test_names_and_literals_as_names(t):
-    """S5-13, CONFORMANCE 9.13."""
+    """S5-13, 9.13."""
     four = t.server(Echo)
     six = t.server(Echo, "::1")
     proxy = t.socks()

@@ -380,7 +380,7 @@ Test(listen, without_room_it_looks_again_by_itself)
     taker_end(&taker);
 }
 
-/* CONFORMANCE 9-8 in small. */
+/* 9-8 in small. */
 Test(listen, out_of_descriptors_it_pauses_and_goes_on_after)
 {
     static int clients[20];

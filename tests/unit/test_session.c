@@ -132,7 +132,7 @@ Test(session, a_client_that_leaves_during_the_dial_frees_everything)
     }
 }
 
-/* Case 2 of CONFORMANCE 9, and what Tor's clients do. */
+/* Case 2 of 9, and what Tor's clients do. */
 Test(session, early_bytes_reach_the_target_once)
 {
     struct session_bed bed;
@@ -259,7 +259,7 @@ Test(session, a_fixed_forward_that_fails_is_a_reset)
 
 /* --- time-outs ------------------------------------------------------------ */
 
-/* Case 17 of CONFORMANCE 9: a byte now and then does not help. */
+/* Case 17 of 9: a byte now and then does not help. */
 Test(session, a_slow_handshake_ends)
 {
     static const char *const starts[] = {"", "\x05", "\x05\x01", "CONNECT x"};

@@ -34,7 +34,7 @@ struct target {
  * mapped into IPv6 becomes IPv4, all else TARGET_NAME.
  * Returns ERR_MALFORMED, target untouched, for an empty or too long name, a
  * NUL, space or control byte, or a bracketed text that is no address
- * (CONFORMANCE S5-13): such a name is cut short by others, and reaches a host
+ *: such a name is cut short by others, and reaches a host
  * nobody asked for. */
 enum err target_set_host(struct target *target, const char *host, size_t len,
                          uint16_t port);
