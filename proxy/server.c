@@ -16,11 +16,9 @@
 #include "proxy/background.h"
 #include "proxy/engine.h"
 #include "proxy/listeners.h"
-#include "proxy/session.h"
+#include "proxy/slot.h"
 #include "proxy/stdio.h"
 #include "transport/base/log.h"
-#include "transport/net/listen.h"
-#include "transport/stream_tcp.h"
 
 /* Descriptors in use besides those of sessions and pipes: standard ones, the
  * log, and some to spare; and of each worker: its loop's two, and those of
@@ -29,25 +27,6 @@
 #define DESCRIPTORS_PER_WORKER 6
 
 #define SIGNALS 4
-
-struct server;
-
-/* A worker with its engine, as the server sees it. */
-struct slot {
-    struct server *server;
-    struct worker *worker;
-    struct engine *engine;
-    struct acceptor *acceptors; /* one per listener */
-    struct listener **listeners;
-    size_t count;
-    bool draining;
-    bool told_empty;
-    struct mail begin; /* to the worker */
-    struct mail drain;
-    struct mail stop;
-    struct mail drained; /* to the control loop: it accepts no more */
-    struct mail empty;   /* and its last session has gone */
-};
 
 struct server {
     struct settings *settings;
@@ -67,181 +46,6 @@ struct server {
     ev_timer drain_timer;
 };
 
-/* --- on a worker ---------------------------------------------------------- */
-
-static struct slot *
-slot_of_mail(struct mail *mail, size_t offset)
-{
-    return (struct slot *)((char *)mail - offset);
-}
-
-static bool
-has_room(struct acceptor *acceptor)
-{
-    struct slot *slot = acceptor->owner;
-
-    return limits_have_room(&slot->server->shared.limits);
-}
-
-static void
-on_short(struct acceptor *acceptor, const char *why)
-{
-    struct slot *slot = acceptor->owner;
-
-    if (limits_note_shortage(&slot->server->shared.limits))
-        log_write(LOG_WARN, "accept: %s; new clients wait", why);
-}
-
-static void
-on_accepted(struct acceptor *acceptor, int fd, union addr *peer)
-{
-    struct slot *slot = acceptor->owner;
-    size_t index = (size_t)(acceptor - slot->acceptors);
-    struct stream *stream = stream_tcp_create(slot->worker, fd);
-
-    if (stream)
-        session_start(slot->engine, slot->listeners[index]->forward, stream,
-                      peer);
-}
-
-/* Once: the mail may still be under way. */
-static void
-tell_empty(struct slot *slot)
-{
-    if (slot->told_empty)
-        return;
-    slot->told_empty = true;
-    worker_post(slot->server->control, &slot->empty);
-}
-
-static void
-on_gone(struct engine *engine)
-{
-    struct slot *slot = engine->owner;
-
-    for (size_t i = 0; i < slot->count; i++)
-        acceptor_resume(&slot->acceptors[i]);
-    if (engine->stdio_over || (slot->draining && engine->session_count == 0))
-        tell_empty(slot);
-}
-
-static void
-start_stdio(struct slot *slot)
-{
-    const union addr nobody = {.sa.sa_family = AF_UNSPEC};
-    const struct forward *forward = slot->server->settings->forwards;
-    struct stream *stream;
-
-    while (forward->kind != FORWARD_STDIO)
-        forward = forward->next;
-    stream = stream_tcp_create(slot->worker, slot->server->stdio_fd);
-    if (stream)
-        session_start(slot->engine, forward, stream, &nobody);
-    else
-        tell_empty(slot);
-}
-
-static void
-begin_slot(struct mail *mail)
-{
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, begin));
-
-    for (size_t i = 0; i < slot->count; i++) {
-        struct acceptor *acceptor = &slot->acceptors[i];
-
-        acceptor->on_client = on_accepted;
-        acceptor->has_room = has_room;
-        acceptor->on_short = on_short;
-        acceptor->owner = slot;
-        if (acceptor_start(acceptor, slot->worker, slot->listeners[i]->fd))
-            log_write(LOG_ERROR, "worker %u cannot accept: %s",
-                      worker_index(slot->worker), err_text(ERR_NO_DESCRIPTORS));
-    }
-    if (slot->server->stdio && worker_index(slot->worker) == 0)
-        start_stdio(slot);
-}
-
-static void
-stop_accepting(struct slot *slot)
-{
-    for (size_t i = 0; i < slot->count; i++)
-        acceptor_stop(&slot->acceptors[i]);
-}
-
-static void
-drain_slot(struct mail *mail)
-{
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, drain));
-
-    stop_accepting(slot);
-    slot->engine->via->ops->drain(slot->engine->via);
-    worker_post(slot->server->control, &slot->drained);
-    slot->draining = true;
-    if (slot->engine->session_count == 0)
-        tell_empty(slot);
-}
-
-static void
-stop_slot(struct mail *mail)
-{
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, stop));
-
-    slot->told_empty = true; /* nobody waits to hear it */
-    stop_accepting(slot);
-    engine_end_sessions(slot->engine);
-    worker_stop(slot->worker);
-}
-
-/* A word to one worker, made for the occasion. */
-struct word {
-    struct mail mail;
-    struct slot *slot;
-};
-
-static void
-post_all(struct server *server, void (*run)(struct mail *mail))
-{
-    for (unsigned i = 0; i < server->started; i++) {
-        struct word *word = malloc(sizeof(*word));
-
-        if (!word)
-            return;
-        *word = (struct word){.mail = {.run = run}, .slot = &server->slots[i]};
-        worker_post(server->slots[i].worker, &word->mail);
-    }
-}
-
-static void
-reload_slot(struct mail *mail)
-{
-    struct word *word = (struct word *)mail;
-
-    resolver_reload(word->slot->engine->resolver);
-    free(word);
-}
-
-static void
-report_slot(struct mail *mail)
-{
-    struct word *word = (struct word *)mail;
-    const struct engine *engine = word->slot->engine;
-    struct log_event event;
-
-    log_begin(&event, LOG_QUIET, "counters");
-    log_number(&event, "worker", worker_index(engine->worker));
-    log_number(&event, "accepted", engine->counters.accepted);
-    log_number(&event, "live", engine->session_count);
-    log_number(&event, "in", engine->counters.bytes_up);
-    log_number(&event, "out", engine->counters.bytes_down);
-    for (int i = 0; i < ERR_COUNT_; i++)
-        if (engine->counters.ended[i] > 0)
-            log_number(&event, err_word((enum err)i),
-                       engine->counters.ended[i]);
-    log_send(&event);
-    session_log_live(word->slot->engine);
-    free(word);
-}
-
 /* --- on the control loop -------------------------------------------------- */
 
 static void
@@ -253,8 +57,9 @@ end(struct server *server)
 static void
 on_slot_drained(struct mail *mail)
 {
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, drained));
-    struct server *server = slot->server;
+    struct slot *slot =
+        (struct slot *)((char *)mail - offsetof(struct slot, drained));
+    struct server *server = slot->owner;
 
     if (++server->drained == server->count)
         listeners_close(&server->listeners);
@@ -263,8 +68,9 @@ on_slot_drained(struct mail *mail)
 static void
 on_slot_empty(struct mail *mail)
 {
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, empty));
-    struct server *server = slot->server;
+    struct slot *slot =
+        (struct slot *)((char *)mail - offsetof(struct slot, empty));
+    struct server *server = slot->owner;
 
     if (++server->empty == server->count)
         end(server);
@@ -292,7 +98,7 @@ drain(struct server *server)
     }
     server->draining = true;
     for (unsigned i = 0; i < server->started; i++)
-        worker_post(server->slots[i].worker, &server->slots[i].drain);
+        slot_drain(&server->slots[i]);
     if (wait > 0) {
         ev_timer_set(&server->drain_timer, wait, 0.);
         ev_timer_start(worker_loop(server->control), &server->drain_timer);
@@ -308,7 +114,8 @@ reload(struct server *server)
     if (err)
         log_write(LOG_ERROR, "%s: %s; the old log goes on",
                   server->settings->log.path, err_text(err));
-    post_all(server, reload_slot);
+    for (unsigned i = 0; i < server->started; i++)
+        slot_reload(&server->slots[i]);
     if (path) {
         char message[512];
         struct users *users = NULL;
@@ -345,7 +152,8 @@ on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     else if (watcher->signum == SIGINT)
         end(server);
     else if (watcher->signum == SIGUSR1)
-        post_all(server, report_slot);
+        for (unsigned i = 0; i < server->started; i++)
+            slot_report(&server->slots[i]);
     else if (has_terminal()) /* as ssh: the terminal has gone */
         end(server);
     else
@@ -476,49 +284,6 @@ open_listeners(struct server *server)
     return server->listeners.count > 0;
 }
 
-static void
-init_slot(struct server *server, struct slot *slot)
-{
-    slot->server = server;
-    slot->begin.run = begin_slot;
-    slot->drain.run = drain_slot;
-    slot->stop.run = stop_slot;
-    slot->drained.run = on_slot_drained;
-    slot->empty.run = on_slot_empty;
-}
-
-static bool
-create_slot(struct server *server, unsigned index)
-{
-    struct slot *slot = &server->slots[index];
-    const char *why = err_text(ERR_NO_MEMORY);
-    struct listener *each;
-    size_t i = 0;
-
-    init_slot(server, slot);
-    slot->acceptors =
-        calloc(server->listeners.count + 1, sizeof(*slot->acceptors));
-    slot->listeners =
-        calloc(server->listeners.count + 1, sizeof(*slot->listeners));
-    slot->worker = worker_create(index);
-    if (!slot->acceptors || !slot->listeners || !slot->worker ||
-        engine_create(slot->worker, &server->shared, &slot->engine, &why)) {
-        log_write(LOG_FATAL, "cannot start worker %u: %s", index, why);
-        return false;
-    }
-    slot->engine->on_gone = on_gone;
-    slot->engine->owner = slot;
-    slot->count = server->listeners.count;
-    LL_FOREACH (server->listeners.head, each)
-        slot->listeners[i++] = each;
-    if (worker_start(slot->worker, NULL, NULL, NULL)) {
-        log_write(LOG_FATAL, "cannot start worker %u: no thread", index);
-        return false;
-    }
-    server->started++;
-    return true;
-}
-
 /* Descriptors that so many workers need besides those of sessions. */
 static size_t
 count_reserved(struct server *server, unsigned workers)
@@ -550,11 +315,20 @@ create_workers(struct server *server, size_t descriptors)
     server->slots = calloc(server->count, sizeof(*server->slots));
     if (!server->slots)
         return false;
-    for (unsigned i = 0; i < server->count; i++)
-        if (!create_slot(server, i))
+    for (unsigned i = 0; i < server->count; i++) {
+        struct slot *slot = &server->slots[i];
+
+        slot->control = server->control;
+        slot->drained.run = on_slot_drained;
+        slot->empty.run = on_slot_empty;
+        slot->stdio_fd = i == 0 ? server->stdio_fd : -1;
+        slot->owner = server;
+        if (!slot_create(slot, i, &server->shared, &server->listeners))
             return false;
+        server->started++;
+    }
     for (unsigned i = 0; i < server->count; i++)
-        worker_post(server->slots[i].worker, &server->slots[i].begin);
+        slot_begin(&server->slots[i]);
     return true;
 }
 
@@ -577,7 +351,7 @@ static void
 stop_workers(struct server *server)
 {
     for (unsigned i = 0; i < server->started; i++)
-        worker_post(server->slots[i].worker, &server->slots[i].stop);
+        slot_stop(&server->slots[i]);
     for (unsigned i = 0; i < server->started; i++)
         worker_join(server->slots[i].worker);
 }
@@ -588,14 +362,8 @@ clean_up(struct server *server)
     stop_workers(server);
     /* Its last mail is in the slots. */
     worker_destroy(server->control);
-    for (unsigned i = 0; server->slots && i < server->count; i++) {
-        struct slot *slot = &server->slots[i];
-
-        engine_destroy(slot->engine);
-        worker_destroy(slot->worker);
-        free(slot->acceptors);
-        free(slot->listeners);
-    }
+    for (unsigned i = 0; server->slots && i < server->count; i++)
+        slot_destroy(&server->slots[i]);
     free(server->slots);
     if (server->stdio) {
         bool ended = server->empty > 0;

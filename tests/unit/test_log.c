@@ -373,3 +373,13 @@ Test(log, ready_lines_are_on_stderr_and_in_the_file)
     cr_assert_str_eq(log_sink_text(sink),
                      "culvert: listening on 127.0.0.1:1080\n");
 }
+
+Test(log, json_keeps_text_that_is_utf8)
+{
+    struct sink *sink = new_sink(LOG_INFO, LOG_JSON);
+
+    send_values("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc2\x85 \xff");
+    sink_text(sink);
+    cr_assert(strstr(sink->text, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"));
+    cr_assert(strstr(sink->text, "\\u00c2\\u0085 \\u00ff"));
+}

@@ -48,12 +48,6 @@ static struct {
     .fd = STDERR_FILENO,
 };
 
-static const char *const level_words[] = {
-    [LOG_QUIET] = "info",   [LOG_FATAL] = "fatal", [LOG_ERROR] = "error",
-    [LOG_WARN] = "warning", [LOG_INFO] = "info",   [LOG_VERBOSE] = "verbose",
-    [LOG_DEBUG] = "debug",
-};
-
 static void
 write_all(int fd, const char *text, size_t len)
 {
@@ -224,6 +218,12 @@ log_close(void)
     sink.path = NULL;
 }
 
+enum log_format
+log_form(void)
+{
+    return sink.format;
+}
+
 bool
 log_enabled(enum log_level level)
 {
@@ -248,161 +248,7 @@ put_line(const char *line, size_t len)
     pthread_mutex_unlock(&sink.lock);
 }
 
-/* ISO 8601, UTC, milliseconds. */
-static void
-format_time(char out[32])
-{
-    struct timespec now;
-    struct tm tm;
-    size_t n;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 32 - n, ".%03ldZ", now.tv_nsec / 1000000);
-}
-
-/* --- events with fields --------------------------------------------------- */
-
-/* Two bytes are kept for "}\n" or "\n". */
-static bool
-event_put(struct log_event *event, const char *text, size_t len)
-{
-    if (event->full || event->len + len + 2 > sizeof(event->text)) {
-        event->full = true;
-        return false;
-    }
-    memcpy(event->text + event->len, text, len);
-    event->len += len;
-    return true;
-}
-
-static bool
-event_puts(struct log_event *event, const char *text)
-{
-    return event_put(event, text, strlen(text));
-}
-
-static bool
-is_plain(const char *text)
-{
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=')
-            return false;
-    }
-    return true;
-}
-
-static void
-event_put_quoted(struct log_event *event, const char *text)
-{
-    bool json = event->format == LOG_JSON;
-    char escape[8];
-
-    event_puts(event, "\"");
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c == '"' || c == '\\') {
-            escape[0] = '\\';
-            escape[1] = (char)c;
-            event_put(event, escape, 2);
-        } else if (c < ' ' || c >= 0x7f) {
-            snprintf(escape, sizeof(escape), json ? "\\u%04x" : "\\x%02x", c);
-            event_puts(event, escape);
-        } else {
-            event_put(event, text, 1);
-        }
-    }
-    event_puts(event, "\"");
-}
-
-static size_t
-begin_field(struct log_event *event, const char *name)
-{
-    size_t mark = event->len;
-
-    if (event->format == LOG_JSON) {
-        event_puts(event, mark > 1 ? ",\"" : "\"");
-        event_puts(event, name);
-        event_puts(event, "\":");
-    } else {
-        event_puts(event, " ");
-        event_puts(event, name);
-        event_puts(event, "=");
-    }
-    return mark;
-}
-
-/* A field that did not fit goes again; later, shorter ones may still fit. */
-static void
-end_field(struct log_event *event, size_t mark)
-{
-    if (event->full)
-        event->len = mark;
-    event->full = false;
-}
-
-void
-log_begin(struct log_event *event, enum log_level level, const char *name)
-{
-    char now[32];
-
-    event->level = level;
-    event->format = sink.format;
-    event->len = 0;
-    event->full = false;
-    format_time(now);
-    if (event->format == LOG_JSON) {
-        event_puts(event, "{");
-        log_string(event, "time", now);
-        log_string(event, "level", level_words[level]);
-        log_string(event, "event", name);
-    } else {
-        event_puts(event, "culvert: ");
-        event_puts(event, name);
-        log_string(event, "time", now);
-    }
-}
-
-void
-log_string(struct log_event *event, const char *name, const char *value)
-{
-    size_t mark = begin_field(event, name);
-
-    if (event->format == LOG_TEXT && is_plain(value))
-        event_puts(event, value);
-    else
-        event_put_quoted(event, value);
-    end_field(event, mark);
-}
-
-void
-log_number(struct log_event *event, const char *name, uint64_t value)
-{
-    size_t mark = begin_field(event, name);
-    char digits[24];
-
-    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-    event_puts(event, digits);
-    end_field(event, mark);
-}
-
-void
-log_seconds(struct log_event *event, const char *name, uint64_t ms)
-{
-    size_t mark = begin_field(event, name);
-    char digits[32];
-
-    snprintf(digits, sizeof(digits), "%llu.%03llu",
-             (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
-    event_puts(event, digits);
-    end_field(event, mark);
-}
+/* --- events and messages -------------------------------------------------- */
 
 void
 log_send(struct log_event *event)
@@ -414,8 +260,6 @@ log_send(struct log_event *event)
     event->text[event->len++] = '\n';
     put_line(event->text, event->len);
 }
-
-/* --- messages ------------------------------------------------------------- */
 
 /* As log_string, but what does not fit is cut off, not left out. */
 static void
