@@ -376,10 +376,10 @@ Test(log, ready_lines_are_on_stderr_and_in_the_file)
 
 Test(log, json_keeps_text_that_is_utf8)
 {
-    struct sink *sink = new_sink(LOG_INFO, LOG_JSON);
+    struct log_sink *sink = log_sink_new(LOG_INFO, LOG_JSON);
 
     send_values("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc2\x85 \xff");
-    sink_text(sink);
+    log_sink_text(sink);
     cr_assert(strstr(sink->text, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"));
     cr_assert(strstr(sink->text, "\\u00c2\\u0085 \\u00ff"));
 }
