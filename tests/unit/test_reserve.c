@@ -66,4 +66,5 @@ Test(reserve, a_loop_grows_where_there_is_no_memory)
     limit_memory(RLIM_INFINITY); /* Criterion's assertions want some */
     cr_assert(!ev_is_active(&timers[WATCHERS / 2]));
     cr_assert(ev_is_active(&timers[0]));
+    worker_destroy(worker);
 }
