@@ -104,6 +104,7 @@ session_end(struct session *session, enum err err, const char *why)
 {
     enum stream_close how = STREAM_GRACEFUL;
     struct engine *engine = session->engine;
+    bool lingers;
 
     if (session->state == SESSION_END) { /* it lingers: no longer */
         free_session(session);
@@ -123,10 +124,16 @@ session_end(struct session *session, enum err err, const char *why)
     }
     verify_cancel(session->verify);
     session->verify = NULL;
-    /* Whoever reads of the end in the log finds the place free. */
-    if (!session->entered)
+    lingers = session->handshake &&
+              session->handshake->phase == HANDSHAKE_OVER &&
+              session->protocol != HANDSHAKE_NONE && err != ERR_PEER_GONE &&
+              err != ERR_SHUTDOWN;
+    /* Whoever reads of the end in the log finds the place free. One that
+     * lingers takes it still, so that nobody fills the room by refusals. */
+    if (!session->entered && !lingers) {
         limits_uncount(&engine->shared->limits, &session->peer);
-    session->entered = ERR_LIMIT;
+        session->entered = ERR_LIMIT;
+    }
     if (session->forward->kind == FORWARD_STDIO) {
         engine->stdio_over = true;
         engine->stdio_err = err;
@@ -142,9 +149,7 @@ session_end(struct session *session, enum err err, const char *why)
     if (session->target)
         stream_close(session->target, how);
     session->target = NULL;
-    if (session->handshake && session->handshake->phase == HANDSHAKE_OVER &&
-        session->protocol != HANDSHAKE_NONE && err != ERR_PEER_GONE &&
-        err != ERR_SHUTDOWN) {
+    if (lingers) {
         linger(session);
         return;
     }
