@@ -17,9 +17,10 @@ VERSION := 0.1.0
 
 # What `make run` needs, and what `make check` needs on top of it.
 DEPS_BUILD := gcc libc6-dev pkg-config libev-dev libc-ares-dev uthash-dev \
-              libcrypt-dev nettle-dev
+              libcrypt-dev nettle-dev libssh-dev
 DEPS_TEST  := libcriterion-dev python3-minimal python3 python3-socks curl \
-              netcat-openbsd ncat socat proxychains4 iperf3 iproute2 procps \
+              openssh-server openssh-client dropbear-bin python3-asyncssh \
+              autossh netcat-openbsd ncat socat proxychains4 iperf3 iproute2 procps \
               chromium
 # For single targets, installed by them.
 DEPS_CLANG := clang libclang-rt-14-dev llvm
@@ -54,7 +55,7 @@ LINK_cover := --coverage
 
 B       := build/$(VARIANT)
 CFLAGS_ALL := $(BASE) $(OPT_$(VARIANT)) $(CFLAGS)
-LDLIBS_ALL := -lev -lcares -lcrypt -lnettle $(LDLIBS)
+LDLIBS_ALL := -lssh -lev -lcares -lcrypt -lnettle $(LDLIBS)
 LDFLAGS_ALL := -pthread $(LINK_$(VARIANT)) $(LDFLAGS)
 
 SRC := $(sort $(wildcard transport/*.c transport/*/*.c auth/*.c proxy/*.c))

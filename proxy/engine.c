@@ -57,7 +57,7 @@ engine_create(struct worker *worker, struct shared *shared,
         .bind_device = shared->settings->bind_device,
         .family = shared->settings->family,
     };
-    err = transport_create("tcp:", &made->connector, &made->via, why);
+    err = transport_create("tcp:", &made->connector, NULL, &made->via, why);
     if (err)
         goto fail;
     *engine = made;

@@ -15,6 +15,8 @@
 #include "transport/transport.h"
 
 struct session;
+struct sshpool;
+struct engine;
 
 /* What the engines share. Lives longer than they do. */
 struct shared {
@@ -22,6 +24,8 @@ struct shared {
     struct limits limits;
     struct pipe_budget pipe_budget;
     struct verifier *verifier; /* NULL: no users are required */
+    struct sshpool *pool;      /* NULL: connections leave straight from here */
+    struct engine **engines;   /* by worker; set before any session */
     union addr bind_v4;        /* -b, resolved */
     union addr bind_v6;
 };

@@ -16,6 +16,9 @@
 /* How long sessions may go on after SIGTERM. */
 #define DRAIN_TIMEOUT 30.0
 
+/* Most links to one SSH server. */
+#define CONNECTIONS 4
+
 /* ssh's: a socket for its owner alone. */
 #define SOCKET_MASK 0177
 
@@ -28,6 +31,7 @@ settings_create(void)
         return NULL;
     settings->family = AF_UNSPEC;
     settings->socket_mask = SOCKET_MASK;
+    settings->connections = CONNECTIONS;
     settings->log.level = LOG_INFO;
     settings->handshake_timeout = HANDSHAKE_TIMEOUT;
     settings->connect_timeout = CONNECT_TIMEOUT;
@@ -55,6 +59,9 @@ settings_destroy(struct settings *settings)
     }
     sources_destroy(settings->sources);
     rules_destroy(settings->rules);
+    sshdest_destroy(settings->ssh);
+    free(settings->control_path);
+    free(settings->control_word);
     free(settings->bind_host);
     free(settings->bind_device);
     free(settings->users_path);
@@ -76,13 +83,16 @@ settings_open_proxy(const struct settings *settings,
                     const struct forward *forward, const union addr *addr)
 {
     return forward->kind == FORWARD_SOCKS && !settings->users_path &&
-           is_reachable(settings, forward, addr);
+           !settings->ssh && is_reachable(settings, forward, addr);
 }
 
 bool
 settings_open_forward(const struct settings *settings,
                       const struct forward *forward, const union addr *addr)
 {
-    return forward->kind == FORWARD_FIXED &&
-           is_reachable(settings, forward, addr);
+    bool open = forward->kind == FORWARD_FIXED ||
+                (forward->kind == FORWARD_SOCKS && settings->ssh &&
+                 !settings->users_path);
+
+    return open && is_reachable(settings, forward, addr);
 }

@@ -12,6 +12,7 @@
 #include "transport/base/addr.h"
 #include "transport/base/log.h"
 #include "transport/base/target.h"
+#include "transport/ssh/sshdest.h"
 
 /* What speaks on a forward's listening side. */
 enum forward_kind {
@@ -42,6 +43,16 @@ struct forward {
 struct settings {
     struct forward *forwards; /* in the order given */
     unsigned workers;         /* 0: as many as there are processors */
+
+    struct sshdest *ssh;  /* the server that connections leave through, owned;
+                           * NULL: straight from here */
+    unsigned connections; /* --connections: at most so many links to it */
+
+    /* The control socket (-M, -S, ControlMaster and ControlPath by -o). */
+    bool control_master; /* -M: listen on it */
+    char *control_path;  /* tokens expanded; or NULL */
+    char *control_word;  /* -O: what to ask of the program that listens there,
+                          * instead of running; or NULL */
 
     int family;        /* -4, -6: AF_INET, AF_INET6; else AF_UNSPEC */
     char *bind_host;   /* -b: source address or name, or NULL */
@@ -87,9 +98,10 @@ void settings_destroy(struct settings *settings);
 bool settings_open_proxy(const struct settings *settings,
                          const struct forward *forward, const union addr *addr);
 
-/* Whether a forward to a fixed target that listens on addr is there for
- * whoever can reach it: beyond loopback without a source rule (a fixed target
- * leaves no room for a password). It is opened, as ssh does, with a warning. */
+/* Whether a forward that listens on addr is there for whoever can reach it and
+ * is opened all the same, as ssh does, with a warning: beyond loopback without
+ * a source rule, to a fixed target (which leaves no room for a password), or
+ * SOCKS without users that leaves through an SSH server. */
 bool settings_open_forward(const struct settings *settings,
                            const struct forward *forward,
                            const union addr *addr);

@@ -9,7 +9,7 @@ static const struct transport_ops *const built_in[] = {
 };
 
 enum err
-transport_create(const char *uri, struct connector *connector,
+transport_create(const char *uri, struct connector *connector, void *shared,
                  struct transport **transport, const char **why)
 {
     const char *colon = strchr(uri, ':');
@@ -19,7 +19,8 @@ transport_create(const char *uri, struct connector *connector,
 
         if (strlen(scheme) == (size_t)(colon - uri) &&
             strncmp(scheme, uri, strlen(scheme)) == 0)
-            return built_in[i]->create(colon + 1, connector, transport, why);
+            return built_in[i]->create(colon + 1, connector, shared, transport,
+                                       why);
     }
     *why = "no such transport";
     return ERR_MALFORMED;

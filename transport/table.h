@@ -4,9 +4,11 @@
 
 #include "transport/transport.h"
 
-/* Makes an instance from a URI, "tcp:". Returns ERR_OK and gives *transport
+/* Makes an instance from a URI: "tcp:", or "ssh:" with its pool as shared
+ * (transport.h). Returns ERR_OK and gives *transport
  * (its ops->destroy); or an error with *why (static text). */
 enum err transport_create(const char *uri, struct connector *connector,
-                          struct transport **transport, const char **why);
+                          void *shared, struct transport **transport,
+                          const char **why);
 
 #endif

@@ -16,7 +16,7 @@
 #include "transport/net/connect.h"
 #include "transport/stream.h"
 
-#define TRANSPORT_ABI 1
+#define TRANSPORT_ABI 2
 
 struct transport;
 
@@ -32,7 +32,13 @@ struct dial {
     void (*done)(struct dial *dial);
     void *owner;
 
-    /* The outcome, valid in done. */
+    /* What it would mean to give up now: ERR_TIMED_OUT, ERR_NAME_TIMED_OUT, or
+     * ERR_TRANSPORT_DOWN while the way out itself is being made. Set by
+     * dial_start and kept up by the transport. */
+    enum err late;
+
+    /* The outcome, valid in done. ERR_AGAIN: the way out has another home now;
+     * ask for it and dial again there. */
     enum err err;
     struct stream *stream; /* given when err is ERR_OK */
     union addr local;      /* near end of the connection, or AF_UNSPEC */
@@ -49,15 +55,19 @@ struct transport_ops {
     const char *scheme;
 
     /* Makes an instance from what follows the scheme's colon in a URI.
-     * connector is borrowed until destroy. Returns an error and sets *why
-     * (static text) when the URI is wrong. */
+     * connector is borrowed until destroy, as is shared: what the instances of
+     * one way out have in common over all workers (a struct sshpool for
+     * "ssh:"), NULL for a transport that has nothing. Returns an error and
+     * sets *why (static text) when the URI is wrong. */
     enum err (*create)(const char *rest, struct connector *connector,
-                       struct transport **transport, const char **why);
+                       void *shared, struct transport **transport,
+                       const char **why);
     /* Starts a dial. After it, done runs exactly once, later, on the same
      * worker; after dial_cancel never. */
     void (*dial_start)(struct transport *transport, struct dial *dial);
     void (*dial_cancel)(struct transport *transport, struct dial *dial);
-    /* The worker whose link would serve a dial now, or NULL for any. */
+    /* The worker whose instance would serve a dial best now, or NULL for any:
+     * a session that is elsewhere moves there before it dials. */
     struct worker *(*home)(struct transport *transport);
     /* No new dials will come; what is up stays. */
     void (*drain)(struct transport *transport);

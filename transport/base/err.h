@@ -30,6 +30,8 @@
     X(ERR_LIMIT, "limit", "too many sessions")                                \
     X(ERR_NO_METHOD, "no-method", "no acceptable authentication method")      \
     X(ERR_AUTH_FAILED, "auth-failed", "authentication failed")                \
+    X(ERR_HOST_KEY, "host-key", "host key verification failed")               \
+    X(ERR_PROTOCOL, "protocol", "protocol error")                             \
     X(ERR_MALFORMED, "malformed", "malformed request")                        \
     X(ERR_BAD_VERSION, "bad-version", "unknown protocol version")             \
     X(ERR_BAD_COMMAND, "bad-command", "command not supported")                \

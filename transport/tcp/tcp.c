@@ -10,11 +10,12 @@ struct tcp {
 };
 
 static enum err
-tcp_create(const char *rest, struct connector *connector,
+tcp_create(const char *rest, struct connector *connector, void *shared,
            struct transport **transport, const char **why)
 {
     struct tcp *tcp;
 
+    (void)shared;
     if (*rest) {
         *why = "tcp: takes nothing behind the colon";
         return ERR_MALFORMED;
@@ -83,6 +84,7 @@ tcp_dial_start(struct transport *transport, struct dial *dial)
     };
 
     dial->stream = NULL;
+    dial->late = ERR_TIMED_OUT;
     dial->remote.sa.sa_family = dial->local.sa.sa_family = AF_UNSPEC;
     dial->task_ = (struct task){.run = fail_later};
     dial->err = connect_start(tcp->connector, &request, &connect);

@@ -1,0 +1,84 @@
+/* A link: one authenticated libssh session, pumped on one worker, and the
+ * channels on it.
+ *
+ * The socket is read ahead and written behind libssh's back (sshio), so that
+ * its 4,096-byte reads and its writes cost no system calls. Each turn of the
+ * loop moves a bounded number of bytes, so that one link doesn't hold up the
+ * others of its worker. libssh's callbacks note and defer; they never act.
+ * Thread: the worker's. */
+#ifndef CULVERT_TRANSPORT_SSH_SSHLINK_H
+#define CULVERT_TRANSPORT_SSH_SSHLINK_H
+
+#include <libssh/libssh.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "transport/base/addr.h"
+#include "transport/base/err.h"
+#include "transport/base/target.h"
+#include "transport/loop/worker.h"
+#include "transport/ssh/sshdest.h"
+#include "transport/stream.h"
+
+struct sshlink;
+
+/* How busy a link is: written by its worker, read by any thread (relaxed). */
+struct sshlink_load {
+    atomic_uint channels; /* open */
+    atomic_uint opening;  /* asked for, no outcome yet */
+    atomic_uint unsent;   /* bytes not yet in the socket */
+    atomic_uint rate;     /* bytes a second both ways, of the last 200 ms */
+    atomic_ullong in;     /* bytes of all channels so far, from the server */
+    atomic_ullong out;    /* and to it */
+    atomic_uint rtt_us;   /* of the path, by the kernel; 0: unknown */
+};
+
+struct sshlink_config {
+    struct worker *worker;
+    const struct sshdest *dest; /* borrowed until destroy */
+    ssh_session session;        /* taken, with its descriptor */
+    struct sshlink_load *load;  /* borrowed until destroy; zeroed by it */
+    /* It has ended by itself: the server left, the network broke, nothing was
+     * heard within alive_interval x alive_count_max. text (lent) says what
+     * happened. Called once, from the loop; destroy is due then. Its streams
+     * have an error to read, its opens end with ERR_TRANSPORT_DOWN. */
+    void (*down)(void *arg, enum err err, const char *text);
+    void *arg;
+};
+
+/* Puts a session to work. Returns ERR_OK and *link (sshlink_destroy); or an
+ * error; the session is freed. */
+enum err sshlink_create(const struct sshlink_config *config,
+                        struct sshlink **link);
+
+/* Ends it, with a disconnect message if it is up. Opens under way are
+ * cancelled (no done). Streams that it gave stay their owners' to close; until
+ * then they read and write ERR_RESET. NULL does nothing. */
+void sshlink_destroy(struct sshlink *link);
+
+/* How many streams of it have not been closed. */
+unsigned sshlink_streams(const struct sshlink *link);
+
+/* A channel being opened. Embedded in its owner, who sets the first part. */
+struct sshlink_open {
+    const struct target *target; /* borrowed until done or cancel */
+    union addr client;           /* the originator told, or AF_UNSPEC */
+    void (*done)(struct sshlink_open *open);
+    void *owner;
+
+    enum err err;          /* the outcome, with the far side's true reason */
+    struct stream *stream; /* given when err is ERR_OK */
+
+    void *chan_; /* the link's own */
+};
+
+/* Opens direct-tcpip (RFC 4254 7.2) to a name or address, which the server
+ * resolves; direct-streamlocal@openssh.com to a path. After it done runs
+ * exactly once, later, from the loop; after cancel never. */
+void sshlink_open_start(struct sshlink *link, struct sshlink_open *open);
+
+/* The channel may come into being all the same; it is closed then. */
+void sshlink_open_cancel(struct sshlink *link, struct sshlink_open *open);
+
+#endif
