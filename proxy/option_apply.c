@@ -134,10 +134,64 @@ option_apply_via(struct option_state *state, const char *value)
 {
     if (strcmp(value, "tcp:") == 0)
         return true;
-    if (strncasecmp(value, "ssh:", 4) == 0 ||
-        strncasecmp(value, "reverse:", 8) == 0)
+    if (strncasecmp(value, "ssh://", 6) == 0)
+        return option_apply_dest(state, value);
+    if (strncasecmp(value, "reverse:", 8) == 0)
         return option_state_fail(state, USAGE_NEEDS_SSH);
-    return option_state_fail(state, "not a way out; this version has tcp:");
+    return option_state_fail(state,
+                             "not a way out; this version has tcp: and ssh://");
+}
+
+bool
+option_apply_dest(struct option_state *state, const char *value)
+{
+    const char *why;
+
+    if (state->dest_given)
+        return option_state_fail(state, "there is a destination already; a "
+                                        "command cannot be run on it");
+    why = option_dest_parse(value, &state->dest);
+    if (why)
+        return option_state_fail(state, why);
+    state->dest_given = true;
+    return true;
+}
+
+bool
+option_apply_port(struct option_state *state, const char *value)
+{
+    const char *why = option_value_port(value, 1, &state->port);
+
+    return !why || option_state_fail(state, why);
+}
+
+bool
+option_apply_user(struct option_state *state, const char *value)
+{
+    state->user = value;
+    return *value ? true : option_state_fail(state, "is empty");
+}
+
+bool
+option_apply_identity(struct option_state *state, const char *value)
+{
+    if (!sshdest_list_add(&state->identities, value))
+        return option_state_fail(state, no_memory);
+    return true;
+}
+
+bool
+option_apply_jump(struct option_state *state, const char *value)
+{
+    state->jump = value;
+    return true;
+}
+
+bool
+option_apply_config_path(struct option_state *state, const char *value)
+{
+    (void)value;
+    return *value ? true : option_state_fail(state, "is empty");
 }
 
 bool

@@ -26,6 +26,12 @@ option_apply_fn option_apply_mask;
 
 /* The way out. */
 option_apply_fn option_apply_via;
+option_apply_fn option_apply_dest;
+option_apply_fn option_apply_port;
+option_apply_fn option_apply_user;
+option_apply_fn option_apply_identity;
+option_apply_fn option_apply_jump;
+option_apply_fn option_apply_config_path;
 option_apply_fn option_apply_family;
 option_apply_fn option_apply_bind_host;
 option_apply_fn option_apply_bind_device;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "proxy/option_dest.h"
 #include "proxy/settings.h"
 
 /* Settings that both an option and a keyword of -o can make. */
@@ -37,6 +38,14 @@ struct option_state {
     bool finished;   /* --help or --version has been answered */
 
     char ignore_unknown[256]; /* a list of patterns, with commas */
+
+    /* The SSH server that was asked for. Texts are argv's. */
+    struct option_dest dest;
+    bool dest_given;
+    unsigned port;                  /* -p; 0: none */
+    const char *user;               /* -l, or NULL */
+    const char *jump;               /* -J, or NULL */
+    struct sshdest_list identities; /* -i */
 
     /* Names of what was accepted and does nothing, with commas. */
     char idle[512];

@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "auth/users.h"
+#include "proxy/option_ssh.h"
 #include "proxy/option_table.h"
 #include "proxy/usage.h"
 
@@ -118,7 +119,8 @@ scan_all(struct scan *scan)
         } else if (options_end || arg[0] != '-' || !arg[1]) {
             scan->state.option = "destination";
             scan->state.value = arg;
-            return option_state_fail(&scan->state, USAGE_NEEDS_SSH);
+            if (!option_apply_dest(&scan->state, arg))
+                return false;
         } else if (arg[1] == '-') {
             if (!scan_name(scan, arg))
                 return false;
@@ -179,7 +181,7 @@ check_forwards(const struct option_state *state)
     const struct settings *settings = state->settings;
     const struct forward *forward;
 
-    if (!settings->forwards) {
+    if (!settings->forwards && !settings->ssh) {
         fprintf(stderr, "culvert: nothing to do: no -D, -L or -W\n");
         usage_short(stderr);
         return false;
@@ -230,6 +232,8 @@ conclude(struct option_state *state)
 {
     if (state->finished)
         return OPTIONS_EXIT_OK;
+    if (!option_ssh_settle(state))
+        return OPTIONS_USAGE;
     settle_forwards(state);
     if (!check_forwards(state) || !check_users(state->settings))
         return OPTIONS_USAGE;

@@ -158,9 +158,7 @@ def test_what_ssh_has_and_does_nothing_here(t):
 
 
 def test_what_needs_ssh_says_so(t):
-    for args in (("-D", "0", "user@host"), ("-D", "0", "-J", "jump"),
-                 ("-R", "8080:localhost:80"), ("-D", "0", "-i", "key"),
-                 ("-D", "0", "--via", "ssh://host"),
+    for args in (("-R", "8080:localhost:80"),
                  ("-D", "0", "-o", "ProxyJump=jump")):
         status, said = t.fails(*args)
         equal(status, 2, f"exit status of {args}: {said}")

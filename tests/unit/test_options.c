@@ -155,23 +155,12 @@ Test(options, malformed_ones_name_option_and_value)
 Test(options, what_needs_ssh_is_refused)
 {
     static const char *const table[][3] = {
-        {"user@host"},
-        {"-N", "host"},
-        {"-D1", "host"},
-        {"--", "host"},
-        {"-"},
         {"-R", "80:localhost:80"},
         {"-R1080"},
-        {"-J", "box"},
-        {"-i", "key"},
-        {"-p22"},
-        {"-l", "me"},
-        {"-Fnone"},
         {"-c", "aes"},
         {"-m", "hmac"},
         {"--gateway=2222"},
         {"--host-key=k"},
-        {"--via=ssh://h"},
         {"--via=reverse:a"},
         {"--connections=2"},
         {"--authorized-keys=k"},
