@@ -1,6 +1,6 @@
-/* What the two load generators share: load (streams that last) and storm
- * (connections per second). Each is one program in one file, so these are
- * functions in a header.
+/* What the load generators share: load (streams that last), storm
+ * (connections per second) and hold (streams that stand). Each is one program
+ * in one file, so these are functions in a header.
  *
  * Both talk to an origin (origin.c) through a SOCKS5 proxy, through a relay
  * with a fixed target, or directly, and print one line of JSON. With -w they
@@ -11,9 +11,11 @@
 #ifndef CULVERT_BENCH_GENERATOR_H
 #define CULVERT_BENCH_GENERATOR_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,7 +33,8 @@ enum {
     BLOCK_BYTES = 256 * 1024, /* a send or a receive of bulk */
     PORTS_MAX = 64,
     EVENTS_MAX = 256,
-    REPLY_MAX = 300 /* a SOCKS5 reply with the longest name */
+    OPEN_TIMEOUT_S = 5, /* of a blocking call while streams are opened */
+    REPLY_MAX = 300     /* a SOCKS5 reply with the longest name */
 };
 
 enum via { VIA_DIRECT, VIA_RELAY, VIA_SOCKS5 };
@@ -39,11 +43,15 @@ struct load {
     enum via via;
     bool by_name; /* ask the proxy for localhost, not for 127.0.0.1 */
     bool waits;
+    bool ping_first; /* load beside-...: before the bulk, not after it */
+    bool after_mib;  /* hold idle: each stream has had a MiB */
+    in_addr_t origin_addr;
     uint16_t proxy_port;
     uint16_t origin[PORTS_MAX];
     unsigned origins;
     unsigned streams;
     double secs;
+    double ramp_secs; /* at the start, reported apart */
     int epoll_fd;
     unsigned opened;  /* streams so far: takes the origin's ports in turn */
     unsigned failed;  /* streams that ended in an error */
@@ -171,7 +179,7 @@ next_peer(const struct load *load, unsigned number)
     struct sockaddr_in addr = {.sin_family = AF_INET};
     bool direct = load->via == VIA_DIRECT;
 
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_addr.s_addr = direct ? load->origin_addr : htonl(INADDR_LOOPBACK);
     addr.sin_port =
         htons(direct ? load->origin[number % load->origins] : load->proxy_port);
     return addr;
@@ -196,6 +204,52 @@ send_all(int fd, const void *out, size_t len)
     return send(fd, out, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
+/* --- streams that are opened one after the other -------------------------- */
+
+static inline bool
+receive_all(int fd, void *in, size_t len)
+{
+    return recv(fd, in, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+static inline bool
+shake_hands(const struct load *load, int fd, unsigned number)
+{
+    uint8_t bytes[REPLY_MAX];
+    size_t len = put_request(load, number, bytes);
+    uint8_t method[2];
+
+    if (!send_all(fd, greeting, sizeof(greeting)) ||
+        !receive_all(fd, method, 2) || method[1] != 0 ||
+        !send_all(fd, bytes, len) || !receive_all(fd, bytes, 5) ||
+        !receive_all(fd, bytes + 5, reply_len(bytes, 5) - 5))
+        return false;
+    return bytes[1] == 0;
+}
+
+/* Opens a stream to the origin, blocking. Returns its descriptor or -1. */
+static inline int
+open_stream(struct load *load)
+{
+    unsigned number = load->opened++;
+    struct sockaddr_in addr = next_peer(load, number);
+    struct timeval limit = {.tv_sec = OPEN_TIMEOUT_S};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
+        (load->via == VIA_SOCKS5 && !shake_hands(load, fd, number))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 /* --- the command ---------------------------------------------------------- */
 
 /* The options that both take, for their usage texts. */
@@ -205,14 +259,26 @@ print_usage(const char *call)
     fprintf(stderr,
             "usage: %s\n"
             "  -o PORT[,PORT...]  the origin's ports\n"
+            "  -a ADDRESS         its address, without a proxy (127.0.0.1)\n"
             "  -x PORT            through a SOCKS5 proxy on 127.0.0.1\n"
             "  -r PORT            through a relay on 127.0.0.1\n"
             "  -d                 ask the proxy for the name localhost\n"
             "  -n N               streams, or connections at a time (1)\n"
             "  -t SECS            how long (2)\n"
+            "  -k SECS            of it, what is reported apart (0)\n"
+            "  -f                 beside-...: the ping comes first\n"
+            "  -m                 idle: each stream has had a MiB\n"
             "  -w                 say \"ready\" and wait for a line first\n",
             call);
     return 2;
+}
+
+static inline void
+read_ports(struct load *load, char *list)
+{
+    for (char *word = strtok(list, ",");
+         word != NULL && load->origins < PORTS_MAX; word = strtok(NULL, ","))
+        load->origin[load->origins++] = (uint16_t)atoi(word);
 }
 
 static inline bool
@@ -220,12 +286,12 @@ read_options(struct load *load, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "o:x:r:dn:t:w")) != -1) {
+    load->origin_addr = htonl(INADDR_LOOPBACK);
+    while ((option = getopt(argc, argv, "o:a:x:r:dn:t:k:fmw")) != -1) {
         if (option == 'o') {
-            for (char *word = strtok(optarg, ",");
-                 word != NULL && load->origins < PORTS_MAX;
-                 word = strtok(NULL, ","))
-                load->origin[load->origins++] = (uint16_t)atoi(word);
+            read_ports(load, optarg);
+        } else if (option == 'a') {
+            load->origin_addr = inet_addr(optarg);
         } else if (option == 'x' || option == 'r') {
             load->via = option == 'x' ? VIA_SOCKS5 : VIA_RELAY;
             load->proxy_port = (uint16_t)atoi(optarg);
@@ -235,6 +301,12 @@ read_options(struct load *load, int argc, char **argv)
             load->streams = (unsigned)atoi(optarg);
         } else if (option == 't') {
             load->secs = atof(optarg);
+        } else if (option == 'k') {
+            load->ramp_secs = atof(optarg);
+        } else if (option == 'f') {
+            load->ping_first = true;
+        } else if (option == 'm') {
+            load->after_mib = true;
         } else if (option == 'w') {
             load->waits = true;
         } else {

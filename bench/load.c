@@ -1,67 +1,22 @@
 /* The load generator of the benchmarks for streams that last: bulk, round
- * trips, idle and stalled ones. See generator.h for how it is driven. */
+ * trips, and both. See generator.h for how it is driven. */
 #include "bench/generator.h"
 
 #include <fcntl.h>
-#include <netinet/tcp.h>
-#include <sys/time.h>
 
 enum {
     PING_BYTES = 64,
-    OPEN_TIMEOUT_S = 5, /* of a blocking call while streams are opened */
-    OPEN_MAX_S = 90     /* then no more idle streams are opened */
+    LEAD_US = 500 * 1000 /* of what comes first, beside each other */
 };
 
-/* --- streams that are opened one after the other -------------------------- */
-
-static bool
-receive_all(int fd, void *in, size_t len)
-{
-    return recv(fd, in, len, MSG_WAITALL) == (ssize_t)len;
-}
-
-static bool
-shake_hands(const struct load *load, int fd, unsigned number)
-{
-    uint8_t bytes[REPLY_MAX];
-    size_t len = put_request(load, number, bytes);
-    uint8_t method[2];
-
-    if (!send_all(fd, greeting, sizeof(greeting)) ||
-        !receive_all(fd, method, 2) || method[1] != 0 ||
-        !send_all(fd, bytes, len) || !receive_all(fd, bytes, 5) ||
-        !receive_all(fd, bytes + 5, reply_len(bytes, 5) - 5))
-        return false;
-    return bytes[1] == 0;
-}
-
-/* Opens a stream to the origin, blocking. Returns its descriptor or -1. */
-static int
-open_stream(struct load *load)
-{
-    unsigned number = load->opened++;
-    struct sockaddr_in addr = next_peer(load, number);
-    struct timeval limit = {.tv_sec = OPEN_TIMEOUT_S};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int on = 1;
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-        (load->via == VIA_SOCKS5 && !shake_hands(load, fd, number))) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
+/* --- lanes -----------------------------------------------------------------
+ */
 
 /* A stream of a measurement with a fixed number of them. */
 struct lane {
     int fd;
     bool up;
+    bool pings;
     uint64_t moved;   /* bytes received; of an upload, MiB acknowledged */
     uint64_t sent_us; /* when the ping left */
     size_t have;      /* bytes of its echo */
@@ -138,14 +93,26 @@ lane_move(struct load *load, struct lane *lane, uint32_t events)
         lane->moved += (uint64_t)n;
 }
 
-/* Downloads on `down` streams and uploads on `up` streams at once. Bytes are
- * counted where they arrive: here, or by the origin that acknowledges them. */
+/* The bytes that have arrived so far: at us, or those that the origin has
+ * acknowledged. */
+static uint64_t
+arrived(const struct lane *lane, unsigned count, bool up)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (lane[i].up == up && !lane[i].pings)
+            sum += lane[i].moved;
+    return up ? sum << 20 : sum;
+}
+
+/* Downloads on `down` streams and uploads on `up` streams at once. */
 static void
 run_bulk(struct load *load, const char *name, unsigned down, unsigned up)
 {
     struct epoll_event events[EVENTS_MAX];
     struct lane *lane = open_lanes(load, down + up);
-    uint64_t start, end, took, received = 0, acked = 0;
+    uint64_t start, end, took, acked, bytes, ramp_us = 0, ramp_bytes = 0;
 
     ready(load);
     start = now_us();
@@ -160,18 +127,25 @@ run_bulk(struct load *load, const char *name, unsigned down, unsigned up)
 
         for (int i = 0; i < count; i++)
             lane_move(load, events[i].data.ptr, events[i].events);
+        if (ramp_us == 0 && now_us() - start >= load->ramp_secs * 1e6) {
+            ramp_us = now_us() - start;
+            ramp_bytes = arrived(lane, down + up, false) +
+                         arrived(lane, down + up, true);
+        }
     }
     took = now_us() - start;
-    for (unsigned i = 0; i < down + up; i++)
-        *(lane[i].up ? &acked : &received) += lane[i].moved;
+    acked = arrived(lane, down + up, true);
+    bytes = arrived(lane, down + up, false) + acked;
     close_lanes(lane, down + up);
-    received += acked << 20;
     printf("{\"mode\": \"%s\", \"streams\": %u, \"secs\": %.3f, "
            "\"bytes\": %llu, \"up_bytes\": %llu, \"gbit_s\": %.4f, "
+           "\"ramp_gbit_s\": %.4f, \"rest_gbit_s\": %.4f, "
            "\"failed\": %u}\n",
-           name, load->streams, (double)took / 1e6,
-           (unsigned long long)received, (unsigned long long)(acked << 20),
-           (double)received * 8e-3 / (double)took, load->failed);
+           name, load->streams, (double)took / 1e6, (unsigned long long)bytes,
+           (unsigned long long)acked, (double)bytes * 8e-3 / (double)took,
+           (double)ramp_bytes * 8e-3 / (double)(ramp_us + 1),
+           (double)(bytes - ramp_bytes) * 8e-3 / (double)(took - ramp_us + 1),
+           load->failed);
 }
 
 /* --- round trips ---------------------------------------------------------- */
@@ -203,101 +177,112 @@ take_echo(struct load *load, struct lane *lane)
     return true;
 }
 
+/* Starts a lane that pings. */
+static void
+lane_ping(struct load *load, struct lane *lane)
+{
+    lane->pings = true;
+    lane_start(load, lane, 'p', EPOLLIN);
+    if (lane->fd >= 0)
+        ping(load, lane);
+}
+
+/* Moves bulk, and pings, until the time is up. */
+static void
+carry_on(struct load *load, uint64_t end_us)
+{
+    struct epoll_event events[EVENTS_MAX];
+
+    while (now_us() < end_us) {
+        int count = wait_events(load, events, end_us);
+
+        for (int i = 0; i < count; i++) {
+            struct lane *lane = events[i].data.ptr;
+
+            if (!lane->pings)
+                lane_move(load, lane, events[i].events);
+            else if (take_echo(load, lane))
+                ping(load, lane);
+        }
+    }
+}
+
+/* A ping that is still under way counts if it is the slowest by now: one that
+ * stands would not be seen else. */
+static void
+count_waiting(struct load *load, const struct lane *lane, unsigned count)
+{
+    uint64_t now = now_us(), longest = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (lane[i].pings && lane[i].fd >= 0 && now - lane[i].sent_us > longest)
+            longest = now - lane[i].sent_us;
+    for (size_t i = 0; i < load->samples; i++)
+        if (load->sample[i] > longest)
+            return;
+    sample_add(load, longest);
+}
+
 static void
 run_rtt(struct load *load)
 {
-    struct epoll_event events[EVENTS_MAX];
     struct lane *lane = open_lanes(load, load->streams);
-    uint64_t start, end;
+    uint64_t start, took;
 
     ready(load);
     start = now_us();
-    end = start + (uint64_t)(load->secs * 1e6);
-    for (unsigned i = 0; i < load->streams; i++) {
-        lane_start(load, &lane[i], 'p', EPOLLIN);
-        if (lane[i].fd >= 0)
-            ping(load, &lane[i]);
-    }
-    while (now_us() < end) {
-        int count = wait_events(load, events, end);
-
-        for (int i = 0; i < count; i++) {
-            struct lane *of = events[i].data.ptr;
-
-            if (take_echo(load, of))
-                ping(load, of);
-        }
-    }
-    end = now_us();
+    for (unsigned i = 0; i < load->streams; i++)
+        lane_ping(load, &lane[i]);
+    carry_on(load, start + (uint64_t)(load->secs * 1e6));
+    took = now_us() - start;
+    count_waiting(load, lane, load->streams);
     close_lanes(lane, load->streams);
     printf("{\"mode\": \"rtt\", \"streams\": %u, \"secs\": %.3f, ",
-           load->streams, (double)(end - start) / 1e6);
+           load->streams, (double)took / 1e6);
     print_samples(load);
     printf("\"done\": %zu, \"per_s\": %.1f, \"failed\": %u}\n", load->samples,
-           (double)load->samples * 1e6 / (double)(end - start), load->failed);
+           (double)load->samples * 1e6 / (double)took, load->failed);
 }
 
-/* --- idle and stalled streams --------------------------------------------- */
-
-/* Holds idle streams, each of which has carried a byte out and two back, and
- * at the end asks each whether it still lives. */
+/* One stream that pings beside bulk on others. What comes first, by
+ * load->ping_first, is alone for LEAD_US, which do not count. */
 static void
-run_idle(struct load *load)
+run_beside(struct load *load, const char *name, bool up)
 {
-    int *fd = calloc(load->streams, sizeof(*fd));
-    uint64_t start = now_us(), took;
-    unsigned up = 0, alive = 0;
-    char back[2];
+    unsigned bulk = load->streams;
+    struct lane *lane = calloc(bulk + 1, sizeof(*lane));
+    uint64_t start, before;
 
-    if (fd == NULL)
+    if (lane == NULL)
         die("calloc");
-    while (up < load->streams && load->failed < 3 &&
-           now_us() - start < OPEN_MAX_S * 1000000) {
-        fd[up] = open_stream(load);
-        if (fd[up] >= 0 && send_all(fd[up], "c", 1) &&
-            receive_all(fd[up], back, 2)) {
-            up++;
-            continue;
+    ready(load);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        bool ping_now = (turn == 0) == load->ping_first;
+
+        for (unsigned i = ping_now ? bulk : 0; i < bulk + ping_now; i++) {
+            lane[i].fd = open_stream(load);
+            load->failed += lane[i].fd < 0;
+            lane[i].up = up;
+            if (i == bulk)
+                lane_ping(load, &lane[i]);
+            else
+                lane_start(load, &lane[i], up ? 'u' : 'd',
+                           up ? EPOLLIN | EPOLLOUT : EPOLLIN);
         }
-        load->failed++;
-        if (fd[up] >= 0)
-            close(fd[up]);
+        if (turn == 0)
+            carry_on(load, now_us() + LEAD_US);
     }
-    took = now_us() - start;
-    ready(load);
-    for (unsigned i = 0; i < up; i++) {
-        alive += send_all(fd[i], "c", 1) && receive_all(fd[i], back, 2);
-        if (i + 1 - alive > 10) /* each of the dead costs a time-out */
-            break;
-    }
-    for (unsigned i = 0; i < up; i++)
-        close(fd[i]);
-    free(fd);
-    printf("{\"mode\": \"idle\", \"up\": %u, \"alive\": %u, "
-           "\"open_secs\": %.3f, \"failed\": %u}\n",
-           up, alive, (double)took / 1e6, load->failed);
-}
-
-/* Asks for the origin's file (64 MiB), reads a block of it and stops. Then,
- * told to go on, reads the rest. */
-static void
-run_stall(struct load *load)
-{
-    int fd = open_stream(load);
-    uint64_t bytes = 0;
-    ssize_t n = 0;
-
-    if (fd >= 0 && send_all(fd, "f", 1))
-        n = recv(fd, load->block, BLOCK_BYTES, 0);
-    ready(load);
-    while (n > 0) {
-        bytes += (uint64_t)n;
-        n = recv(fd, load->block, BLOCK_BYTES, 0);
-    }
-    if (fd >= 0)
-        close(fd);
-    printf("{\"mode\": \"stall\", \"bytes\": %llu, \"complete\": %s}\n",
-           (unsigned long long)bytes, bytes == 64 << 20 ? "true" : "false");
+    load->samples = 0;
+    before = arrived(lane, bulk + 1, up);
+    start = now_us();
+    carry_on(load, start + (uint64_t)(load->secs * 1e6));
+    before = arrived(lane, bulk + 1, up) - before;
+    count_waiting(load, lane, bulk + 1);
+    printf("{\"mode\": \"%s\", \"gbit_s\": %.4f, ", name,
+           (double)before * 8e-3 / (double)(now_us() - start));
+    close_lanes(lane, bulk + 1);
+    print_samples(load);
+    printf("\"done\": %zu, \"failed\": %u}\n", load->samples, load->failed);
 }
 
 /* --- the command ---------------------------------------------------------- */
@@ -313,10 +298,10 @@ run(struct load *load, const char *mode)
         run_bulk(load, mode, load->streams, load->streams);
     else if (strcmp(mode, "rtt") == 0)
         run_rtt(load);
-    else if (strcmp(mode, "idle") == 0)
-        run_idle(load);
-    else if (strcmp(mode, "stall") == 0)
-        run_stall(load);
+    else if (strcmp(mode, "beside-down") == 0)
+        run_beside(load, mode, false);
+    else if (strcmp(mode, "beside-up") == 0)
+        run_beside(load, mode, true);
     else
         return false;
     return true;
@@ -335,5 +320,5 @@ main(int argc, char **argv)
     }
     return known ? 0
                  : print_usage("load -o PORTS [-x PORT | -r PORT] [options] "
-                               "down|up|both|rtt|idle|stall");
+                               "down|up|both|rtt|beside-down|beside-up");
 }

@@ -19,8 +19,8 @@ CASES = {
     "name64": ("conn", ["storm", "-n", "64", "-d"], 2.0),
     "rtt1": ("rtt", ["load", "-n", "1", "rtt"], 1.0),
     "rtt64": ("rtt", ["load", "-n", "64", "rtt"], 2.0),
-    "idle": ("idle", ["load", "idle"], 1.0),
-    "stall": ("stall", ["load", "stall"], 1.0),
+    "idle": ("idle", ["hold", "idle"], 1.0),
+    "stall": ("stall", ["hold", "stall"], 1.0),
 }
 SECTIONS = ["bulk", "conn", "rtt", "idle", "stall"]
 NO_PROXY = ("direct", "splice", "copy")

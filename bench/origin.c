@@ -1,7 +1,8 @@
 /* The origin of the benchmarks: what the proxies connect to.
  *
- *   origin COUNT      listens on COUNT ports of 127.0.0.1 (and of ::1 where
- *                     there is one) and prints them, "p1,p2,...".
+ *   origin COUNT [any]   listens on COUNT ports of 127.0.0.1, or of any IPv4
+ *                        address, and of ::1 where there is one, and prints
+ *                        them, "p1,p2,...".
  *
  * Several ports, so that short connections do not use up the local ports that
  * one target leaves a proxy. The first byte a client sends says what it wants;
@@ -20,10 +21,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/pattern.h"
+
 enum {
     BLOCK_BYTES = 256 * 1024, /* a send or a receive of bulk */
     ACK_SHIFT = 20,           /* an upload is acknowledged per MiB */
     FILE_BYTES = 64 << 20,    /* what WANT_FILE sends */
+    MIB_BYTES = 1 << 20,      /* what WANT_MIB sends */
     BACKLOG = 16384,          /* cut to net.core.somaxconn by the kernel */
     PORTS_MAX = 64,
     EVENTS_MAX = 256,
@@ -36,6 +40,8 @@ enum want {
     WANT_TALK = 'c',    /* two bytes back for each of its bytes */
     WANT_DOWN = 'd',    /* bytes for ever */
     WANT_FILE = 'f',    /* FILE_BYTES bytes, then end of file */
+    WANT_MIB = 'm',     /* MIB_BYTES bytes, then a talk */
+    WANT_PATTERN = 's', /* PATTERN_BYTES bytes of a pattern, then end of file */
     WANT_UP = 'u',      /* a byte back for each MiB received */
     WANT_ECHO = 'p',    /* its bytes back */
     WANT_LISTENER = 'l' /* not a client: a listening socket */
@@ -44,13 +50,15 @@ enum want {
 struct end {
     int fd;
     enum want want;
-    uint64_t moved; /* bytes sent (FILE) or received (UP) */
+    uint64_t moved; /* bytes sent (FILE, MIB, PATTERN) or received (UP) */
     uint64_t acked; /* MiB acknowledged (UP) */
 };
 
 struct origin {
     int epoll_fd;
-    char *block; /* what is sent, and where what is received goes */
+    bool any;      /* listens on any IPv4 address */
+    char *block;   /* what is sent, and where what is received goes */
+    char *pattern; /* what is sent of the pattern */
 };
 
 static void
@@ -78,7 +86,7 @@ end_destroy(struct end *end)
 
 /* A descriptor to listen with on `port` (0 picks one), or -1. */
 static int
-listen_on(int family, uint16_t port)
+listen_on(const struct origin *origin, int family, uint16_t port)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
@@ -90,7 +98,7 @@ listen_on(int family, uint16_t port)
 
     if (fd < 0)
         return -1;
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v4.sin_addr.s_addr = htonl(origin->any ? INADDR_ANY : INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (!is_v4)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
@@ -121,14 +129,14 @@ open_port(struct origin *origin)
 {
     struct sockaddr_in addr = {0};
     socklen_t len = sizeof(addr);
-    int fd = listen_on(AF_INET, 0);
+    int fd = listen_on(origin, AF_INET, 0);
     uint16_t port;
 
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&addr, &len) != 0)
         die("listen");
     port = ntohs(addr.sin_port);
     add_listener(origin, fd);
-    fd = listen_on(AF_INET6, port);
+    fd = listen_on(origin, AF_INET6, port);
     if (fd >= 0)
         add_listener(origin, fd);
     return port;
@@ -151,20 +159,41 @@ accept_some(struct origin *origin, struct end *listener)
     }
 }
 
+/* How much a client gets in all; 0 is no end. */
+static uint64_t
+whole(enum want want)
+{
+    if (want == WANT_FILE)
+        return FILE_BYTES;
+    if (want == WANT_MIB)
+        return MIB_BYTES;
+    return want == WANT_PATTERN ? PATTERN_BYTES : 0;
+}
+
 /* Sends a block, the last one cut to what is left. False ends the client. */
 static bool
 send_bulk(struct origin *origin, struct end *end)
 {
+    uint64_t all = whole(end->want);
     size_t len = BLOCK_BYTES;
     ssize_t n;
 
-    if (end->want == WANT_FILE && FILE_BYTES - end->moved < len)
-        len = FILE_BYTES - end->moved;
-    n = send(end->fd, origin->block, len, MSG_NOSIGNAL);
+    if (all > 0 && all - end->moved < len)
+        len = (size_t)(all - end->moved);
+    if (end->want == WANT_PATTERN)
+        pattern_fill(end->moved, origin->pattern, len);
+    n = send(end->fd,
+             end->want == WANT_PATTERN ? origin->pattern : origin->block, len,
+             MSG_NOSIGNAL);
     if (n < 0)
         return errno == EAGAIN;
     end->moved += (uint64_t)n;
-    return end->want != WANT_FILE || end->moved < FILE_BYTES;
+    if (end->want == WANT_MIB && end->moved == all) {
+        end->want = WANT_TALK;
+        watch(origin, end, EPOLLIN, EPOLL_CTL_MOD);
+        return true;
+    }
+    return all == 0 || end->moved < all;
 }
 
 /* A full socket is no error here: what is owed goes out with the next MiB. */
@@ -205,6 +234,8 @@ answer(struct origin *origin, struct end *end, size_t len)
         return acknowledge(origin, end);
     case WANT_DOWN:
     case WANT_FILE:
+    case WANT_MIB:
+    case WANT_PATTERN:
         watch(origin, end, EPOLLOUT, EPOLL_CTL_MOD);
         return true;
     case WANT_NOTHING:
@@ -250,7 +281,7 @@ serve(struct origin *origin)
 
             if (end->want == WANT_LISTENER)
                 accept_some(origin, end);
-            else if (end->want == WANT_DOWN || end->want == WANT_FILE)
+            else if (end->want == WANT_DOWN || whole(end->want) > 0)
                 goes_on = send_bulk(origin, end);
             else
                 goes_on = receive(origin, end);
@@ -265,10 +296,12 @@ main(int argc, char **argv)
 {
     struct origin origin = {0};
     struct rlimit limit;
-    int ports = argc == 2 ? atoi(argv[1]) : 0;
+    int ports = argc == 2 || argc == 3 ? atoi(argv[1]) : 0;
 
-    if (ports < 1 || ports > PORTS_MAX) {
-        fprintf(stderr, "usage: origin COUNT (1 to %d ports)\n", PORTS_MAX);
+    origin.any = argc == 3 && strcmp(argv[2], "any") == 0;
+    if (ports < 1 || ports > PORTS_MAX || (argc == 3 && !origin.any)) {
+        fprintf(stderr, "usage: origin COUNT [any] (1 to %d ports)\n",
+                PORTS_MAX);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -278,7 +311,8 @@ main(int argc, char **argv)
     }
     origin.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     origin.block = calloc(1, BLOCK_BYTES);
-    if (origin.epoll_fd < 0 || origin.block == NULL)
+    origin.pattern = calloc(1, BLOCK_BYTES);
+    if (origin.epoll_fd < 0 || origin.block == NULL || origin.pattern == NULL)
         die("start");
     for (int i = 0; i < ports; i++)
         printf("%s%u", i == 0 ? "" : ",", open_port(&origin));
