@@ -27,16 +27,18 @@ void
 limits_init(struct limits *limits, unsigned max_sessions,
             unsigned max_per_source, size_t descriptors, size_t reserved)
 {
-    size_t room = descriptors > reserved
-                      ? (descriptors - reserved) / DESCRIPTORS_PER_SESSION
-                      : 0;
-
     *limits = (struct limits){
         .max_sessions = max_sessions,
         .max_per_source = max_per_source,
-        .room = room > 0 ? (unsigned)room : 1,
     };
+    atomic_init(&limits->free, (long long)descriptors - (long long)reserved);
     pthread_mutex_init(&limits->lock, NULL);
+}
+
+void
+limits_take(struct limits *limits, long long descriptors)
+{
+    atomic_fetch_sub(&limits->free, descriptors);
 }
 
 void
@@ -155,7 +157,10 @@ limits_leave(struct limits *limits, const union addr *source, enum err entered)
 bool
 limits_have_room(struct limits *limits)
 {
-    return atomic_load(&limits->open) < limits->room;
+    long long room = atomic_load(&limits->free) / DESCRIPTORS_PER_SESSION;
+
+    /* One at least, or nothing would ever work. */
+    return atomic_load(&limits->open) < (room > 0 ? room : 1);
 }
 
 bool

@@ -16,7 +16,7 @@ struct source_count;
 struct limits {
     unsigned max_sessions;   /* 0: no limit */
     unsigned max_per_source; /* 0: no limit */
-    unsigned room;           /* sessions that the descriptors suffice for */
+    atomic_llong free;       /* descriptors there are for sessions */
     atomic_uint open;        /* sessions there are, refused ones too */
     atomic_uint counted;     /* sessions that count for max_sessions */
     atomic_llong short_at;   /* second of the last shortage; 0: never */
@@ -28,6 +28,10 @@ struct limits {
 void limits_init(struct limits *limits, unsigned max_sessions,
                  unsigned max_per_source, size_t descriptors, size_t reserved);
 void limits_destroy(struct limits *limits);
+
+/* Takes descriptors from those for sessions, for something that stands for
+ * long; negative: gives them back. Thread: any. */
+void limits_take(struct limits *limits, long long descriptors);
 
 /* Counts a session that came in. Returns ERR_OK, or ERR_LIMIT (ERR_NO_MEMORY)
  * when it is to be refused. Either way limits_leave is due, with what this

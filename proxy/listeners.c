@@ -25,13 +25,24 @@ struct opening {
     union addr addrs[ADDRS_MAX];
     size_t count;
     size_t opened;
-    bool refused;
 };
 
 static char
 option_letter(const struct forward *forward)
 {
     return forward->kind == FORWARD_SOCKS ? 'D' : 'L';
+}
+
+/* Logs a failure and keeps it for whoever asked. */
+static void
+say_failure(struct opening *opening, const char *where, const char *what)
+{
+    char *why = opening->listeners->why;
+
+    snprintf(why, LISTENERS_WHY_MAX, "-%c %s: %s: %s",
+             option_letter(opening->forward), opening->forward->text, where,
+             what);
+    log_write(LOG_ERROR, "%s", why);
 }
 
 static void
@@ -59,8 +70,7 @@ add_name(struct opening *opening)
     int failed = getaddrinfo(forward->host, NULL, &hints, &found);
 
     if (failed) {
-        log_write(LOG_ERROR, "-%c %s: %s: %s", option_letter(forward),
-                  forward->text, forward->host, gai_strerror(failed));
+        say_failure(opening, forward->host, gai_strerror(failed));
         return;
     }
     for (struct addrinfo *each = found; each && opening->count < ADDRS_MAX;
@@ -116,11 +126,12 @@ add_listener(struct opening *opening, int fd)
 }
 
 static void
-say_failure(const struct opening *opening, const char *where, enum err err)
+say_not_opened(struct opening *opening, const char *where, enum err err)
 {
-    log_write(LOG_ERROR, "-%c %s: cannot listen on %s: %s",
-              option_letter(opening->forward), opening->forward->text, where,
-              err_text(err));
+    char text[ADDR_TEXT_MAX + sizeof(opening->forward->host)];
+
+    snprintf(text, sizeof(text), "cannot listen on %s", where);
+    say_failure(opening, text, err_text(err));
 }
 
 /* Whether an address that cannot be had is to be passed over: one of several
@@ -157,7 +168,7 @@ open_addrs(struct opening *opening)
             return err;
         }
         if (err && !is_missing_family(opening, err)) {
-            say_failure(opening, addr_format(addr, text), err);
+            say_not_opened(opening, addr_format(addr, text), err);
             bad++;
         }
     }
@@ -188,9 +199,9 @@ check_exposure(struct opening *opening)
         const union addr *addr = &opening->addrs[i];
 
         if (settings_open_proxy(opening->settings, forward, addr)) {
-            log_write(LOG_FATAL, "-%c %s: %s: %s", option_letter(forward),
-                      forward->text, addr_format(addr, text),
-                      SETTINGS_OPEN_PROXY_TEXT);
+            snprintf(opening->listeners->why, LISTENERS_WHY_MAX,
+                     "-%c %s: %s: %s", option_letter(forward), forward->text,
+                     addr_format(addr, text), SETTINGS_OPEN_PROXY_TEXT);
             return false;
         }
     }
@@ -221,7 +232,7 @@ open_unix(struct opening *opening)
                                     settings->unlink_socket, &fd);
 
     if (err) {
-        say_failure(opening, forward->host, err);
+        say_not_opened(opening, forward->host, err);
         opening->listeners->failed++;
         return;
     }
@@ -238,47 +249,52 @@ open_unix(struct opening *opening)
     }
 }
 
-static bool
-open_forward(struct opening *opening)
+enum err
+listeners_open(const struct settings *settings, const struct forward *forward,
+               struct listeners *listeners)
 {
+    struct opening opening = {
+        .settings = settings, .forward = forward, .listeners = listeners};
     enum err err = ERR_ADDR_IN_USE;
 
-    if (opening->forward->kind == FORWARD_STDIO)
-        return true;
-    if (opening->forward->where == LISTEN_UNIX) {
-        open_unix(opening);
-        return true;
+    if (forward->kind == FORWARD_STDIO)
+        return ERR_OK;
+    if (forward->where == LISTEN_UNIX) {
+        open_unix(&opening);
+        return ERR_OK;
     }
-    find_addrs(opening);
-    if (!check_exposure(opening))
-        return false;
+    find_addrs(&opening);
+    if (!check_exposure(&opening))
+        return ERR_DENIED;
     for (int i = 0; err == ERR_ADDR_IN_USE && i < PICK_TRIES; i++) {
-        if (opening->forward->port == 0 && opening->count > 0)
-            addr_set_port(&opening->addrs[0], 0);
-        err = open_addrs(opening);
+        if (forward->port == 0 && opening.count > 0)
+            addr_set_port(&opening.addrs[0], 0);
+        err = open_addrs(&opening);
     }
     if (err) {
-        say_failure(opening, "a port that is free on every address", err);
-        opening->listeners->failed++;
-    }
-    return true;
-}
-
-enum err
-listeners_open(const struct settings *settings, struct listeners *listeners)
-{
-    *listeners = (struct listeners){0};
-    for (const struct forward *forward = settings->forwards; forward;
-         forward = forward->next) {
-        struct opening opening = {
-            .settings = settings, .forward = forward, .listeners = listeners};
-
-        if (!open_forward(&opening)) {
-            listeners_close(listeners);
-            return ERR_DENIED;
-        }
+        say_not_opened(&opening, "a port that is free on every address", err);
+        listeners->failed++;
     }
     return ERR_OK;
+}
+
+char *
+listener_format(const struct listener *listener, const char *via_word,
+                char *buf)
+{
+    const struct forward *forward = listener->forward;
+    char where[ADDR_TEXT_MAX];
+    char what[TARGET_TEXT_MAX + 4] = "socks";
+    char target[TARGET_TEXT_MAX];
+
+    if (forward->kind == FORWARD_FIXED)
+        snprintf(what, sizeof(what), "to %s",
+                 target_format(&forward->target, target));
+    snprintf(buf, LISTENER_TEXT_MAX, "%s (%s, via %s)",
+             listener->path ? listener->path
+                            : addr_format(&listener->addr, where),
+             what, via_word);
+    return buf;
 }
 
 void
@@ -287,18 +303,10 @@ listeners_announce(const struct listeners *listeners, const char *via_word)
     const struct listener *each;
 
     LL_FOREACH (listeners->head, each) {
-        const struct forward *forward = each->forward;
-        char where[ADDR_TEXT_MAX];
-        char what[TARGET_TEXT_MAX + 4] = "socks";
-        char target[TARGET_TEXT_MAX];
+        char text[LISTENER_TEXT_MAX];
 
-        if (forward->kind == FORWARD_FIXED)
-            snprintf(what, sizeof(what), "to %s",
-                     target_format(&forward->target, target));
-        log_ready(!each->path && forward->port == 0,
-                  "listening on %s (%s, via %s)",
-                  each->path ? each->path : addr_format(&each->addr, where),
-                  what, via_word);
+        log_ready(!each->path && each->forward->port == 0, "listening on %s",
+                  listener_format(each, via_word, text));
     }
 }
 

@@ -19,21 +19,34 @@ struct listener {
     struct listener *next;
 };
 
-/* How opening them all went. */
+/* Room for a reason, with the forward's own text in it. */
+#define LISTENERS_WHY_MAX 512
+
 struct listeners {
     struct listener *head;
     size_t count;
     size_t failed; /* forwards that did not get all that they asked for */
+    char why[LISTENERS_WHY_MAX]; /* the last failure or refusal, or "" */
 };
 
-/* Opens the listening sockets of every forward. Each that fails is logged;
- * whether that is the end is the caller's to say. An open proxy is refused.
- * Returns ERR_OK, or ERR_DENIED for an open proxy, ERR_NO_MEMORY; then
- * what was opened is closed again. Blocks for names: before any loop runs. */
+/* Opens the listening sockets of a forward and adds them to listeners (which
+ * were zero at first). What fails is logged as an error; whether that is the
+ * end is the caller's to say.
+ * Returns ERR_OK, or ERR_DENIED with nothing opened for what would be an open
+ * proxy: only why says so, as it is a fault of the command line or a request's
+ * refusal. Blocks for names. */
 enum err listeners_open(const struct settings *settings,
+                        const struct forward *forward,
                         struct listeners *listeners);
 
-/* Says what listens: a line each. */
+/* Room for listener_format: an address or path, and a target. */
+#define LISTENER_TEXT_MAX (128 + TARGET_TEXT_MAX + 64)
+
+/* Writes "127.0.0.1:1080 (socks, via tcp)" into buf. Returns it. */
+char *listener_format(const struct listener *listener, const char *via_word,
+                      char *buf);
+
+/* Says what listens: a line each. Thread: log_ready's. */
 void listeners_announce(const struct listeners *listeners,
                         const char *via_word);
 

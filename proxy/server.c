@@ -1,57 +1,84 @@
 #include "proxy/server.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-#include <utlist.h>
 
-#include "auth/users.h"
 #include "auth/verify.h"
 #include "proxy/background.h"
 #include "proxy/engine.h"
-#include "proxy/listeners.h"
+#include "proxy/forwards.h"
 #include "proxy/slot.h"
+#include "proxy/start.h"
 #include "proxy/stdio.h"
 #include "transport/base/log.h"
+#include "transport/ssh/sshcred.h"
+#include "transport/ssh/sshlogin.h"
+#include "transport/ssh/sshpool.h"
 
-/* Descriptors in use besides those of sessions and pipes: standard ones, the
- * log, and some to spare; and of each worker: its loop's two, and those of
- * look-ups under way. */
-#define DESCRIPTORS_PROCESS    12
-#define DESCRIPTORS_PER_WORKER 6
+#pragma weak sshcred_create
+#pragma weak sshcred_destroy
+#pragma weak sshcred_end_asking
+#pragma weak sshlogin_wait_all
+#pragma weak sshpool_create
+#pragma weak sshpool_destroy
+#pragma weak sshpool_begin
+#pragma weak sshpool_reconnect
 
-#define SIGNALS 4
+/* How long the threads of logins may take to end once they were cancelled:
+ * they return from what they block in at once, but from a person. */
+#define LOGINS_END_SECONDS 2.0
+
+/* What a first connection that failed may say. */
+#define WHY_MAX 2048
+
+#define SIGNALS 5
 
 struct server {
     struct settings *settings;
     struct shared shared;
-    struct listeners listeners;
+    struct sshcred *cred;
+    struct forwards forwards;
     struct worker *control; /* the main thread's loop: signals and the end */
     struct slot *slots;
-    unsigned count;
-    unsigned started;
+    unsigned started; /* slots whose threads run */
     unsigned drained;
-    unsigned empty;
-    bool draining;
+    int ready_fd; /* background_fork's, or -1 */
     int status;
+    bool stands; /* the way out is there, and what listens, too */
+    bool draining;
+    bool ending;
+    int ended_by; /* the signal that ended it before it stood, or 0 */
     struct stdio *stdio;
-    int stdio_fd;
+    bool stdio_over;    /* its session has ended by itself */
+    struct mail linked; /* the first link is up, or never will be */
+    enum err link_err;
+    char link_why[WHY_MAX];
     ev_signal signals[SIGNALS];
     ev_timer drain_timer;
 };
 
-/* --- on the control loop -------------------------------------------------- */
+/* --- the end, on the control loop ----------------------------------------- */
 
 static void
-end(struct server *server)
+end(struct server *server, int status)
 {
+    server->status = status;
+    server->ending = true;
     worker_stop(server->control);
+}
+
+/* A session may go from one slot to another, so that none of them sees by
+ * itself that there are no more. */
+static void
+end_if_empty(struct server *server)
+{
+    if (server->stdio_over || (server->drained == server->started &&
+                               atomic_load(&server->shared.limits.open) == 0))
+        end(server, 0);
 }
 
 static void
@@ -61,8 +88,10 @@ on_slot_drained(struct mail *mail)
         (struct slot *)((char *)mail - offsetof(struct slot, drained));
     struct server *server = slot->owner;
 
-    if (++server->drained == server->count)
-        listeners_close(&server->listeners);
+    if (++server->drained == server->started) {
+        forwards_close(&server->forwards);
+        end_if_empty(server);
+    }
 }
 
 static void
@@ -70,10 +99,12 @@ on_slot_empty(struct mail *mail)
 {
     struct slot *slot =
         (struct slot *)((char *)mail - offsetof(struct slot, empty));
+
     struct server *server = slot->owner;
 
-    if (++server->empty == server->count)
-        end(server);
+    slot_heard(slot);
+    server->stdio_over = server->stdio != NULL;
+    end_if_empty(server);
 }
 
 static void
@@ -84,7 +115,7 @@ on_drain_timeout(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     log_write(LOG_WARN, "drain time-out: ending what is left");
-    end(server);
+    end(server, 0);
 }
 
 static void
@@ -93,7 +124,7 @@ drain(struct server *server)
     double wait = server->settings->drain_timeout;
 
     if (server->draining) {
-        end(server);
+        end(server, 0);
         return;
     }
     server->draining = true;
@@ -105,10 +136,11 @@ drain(struct server *server)
     }
 }
 
+/* --- signals -------------------------------------------------------------- */
+
 static void
 reload(struct server *server)
 {
-    const char *path = server->settings->users_path;
     enum err err = log_reopen();
 
     if (err)
@@ -116,17 +148,7 @@ reload(struct server *server)
                   server->settings->log.path, err_text(err));
     for (unsigned i = 0; i < server->started; i++)
         slot_reload(&server->slots[i]);
-    if (path) {
-        char message[512];
-        struct users *users = NULL;
-
-        if (users_load(path, &users, message, sizeof(message))) {
-            log_write(LOG_ERROR, "%s; the old users stay", message);
-        } else {
-            verifier_set_users(server->shared.verifier, users);
-            users_unref(users);
-        }
-    }
+    start_reload_users(&server->shared);
     log_write(LOG_INFO, "reloaded");
 }
 
@@ -141,29 +163,45 @@ has_terminal(void)
 }
 
 static void
+reconnect(struct server *server)
+{
+    if (!server->shared.pool)
+        log_write(LOG_INFO, "nothing to reconnect: no SSH server");
+    else if (server->stands)
+        sshpool_reconnect(server->shared.pool);
+}
+
+static void
 on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     struct server *server = watcher->data;
+    int number = watcher->signum;
 
     (void)loop;
     (void)events;
-    if (watcher->signum == SIGTERM)
-        drain(server);
-    else if (watcher->signum == SIGINT)
-        end(server);
-    else if (watcher->signum == SIGUSR1)
+    if (number == SIGUSR1) {
         for (unsigned i = 0; i < server->started; i++)
             slot_report(&server->slots[i]);
-    else if (has_terminal()) /* as ssh: the terminal has gone */
-        end(server);
-    else
+    } else if (number == SIGUSR2) {
+        reconnect(server);
+    } else if (!server->stands) { /* as ssh while it logs in: it dies of it */
+        server->ended_by = number;
+        end(server, EXIT_FAILED);
+    } else if (number == SIGTERM) {
+        drain(server);
+    } else if (number == SIGINT) {
+        end(server, 0);
+    } else if (has_terminal()) { /* as ssh: the terminal has gone */
+        end(server, 0);
+    } else {
         reload(server);
+    }
 }
 
 static void
 watch_signals(struct server *server)
 {
-    const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction old;
 
     for (int i = 0; i < SIGNALS; i++) {
@@ -183,153 +221,208 @@ watch_signals(struct server *server)
 
 /* --- starting ------------------------------------------------------------- */
 
-static size_t
-raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return 1024;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > 1 << 20 ? 1 << 20 : (size_t)limit.rlim_cur;
-}
-
-static unsigned
-count_processors(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof(set), &set) < 0)
-        return 1;
-    return (unsigned)CPU_COUNT(&set);
-}
-
-/* -b: an address or a name, one of each family at the most. */
 static bool
-find_bind_host(struct server *server)
+has_stdio(const struct settings *settings)
 {
-    const char *host = server->settings->bind_host;
-    struct addrinfo hints = {.ai_family = server->settings->family,
-                             .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    int failed;
+    const struct forward *forward = settings->forwards;
 
-    server->shared.bind_v4.sa.sa_family = AF_UNSPEC;
-    server->shared.bind_v6.sa.sa_family = AF_UNSPEC;
-    if (!host)
-        return true;
-    failed = getaddrinfo(host, NULL, &hints, &found);
-    if (failed) {
-        log_write(LOG_FATAL, "-b %s: %s", host, gai_strerror(failed));
-        server->status = EXIT_USAGE;
-        return false;
-    }
-    for (struct addrinfo *each = found; each; each = each->ai_next) {
-        union addr *addr = each->ai_family == AF_INET ? &server->shared.bind_v4
-                                                      : &server->shared.bind_v6;
-
-        if (addr->sa.sa_family == AF_UNSPEC &&
-            each->ai_addrlen <= sizeof(*addr))
-            memcpy(addr, each->ai_addr, each->ai_addrlen);
-    }
-    freeaddrinfo(found);
-    return true;
+    while (forward && forward->kind != FORWARD_STDIO)
+        forward = forward->next;
+    return forward != NULL;
 }
 
+/* The way out's part that all workers share. */
 static bool
-load_users(struct server *server)
+create_pool(struct server *server)
 {
-    const char *path = server->settings->users_path;
-    char message[512];
-    struct users *users = NULL;
+    const struct settings *settings = server->settings;
+    const struct sshpool_config config = {
+        .dest = settings->ssh,
+        .connections = settings->connections,
+        .workers = settings->workers,
+    };
+    struct sshpool_config filled = config;
     enum err err;
 
-    if (!path)
+    if (!settings->ssh)
         return true;
-    if (users_load(path, &users, message, sizeof(message))) {
-        log_write(LOG_FATAL, "--users: %s", message);
+    if (!sshcred_create || !sshpool_create) {
+        log_write(LOG_FATAL, "no way through an SSH server in this build");
         return false;
     }
-    err = verifier_create(users, &server->shared.verifier);
-    users_unref(users);
+    err = sshcred_create(NULL, &server->cred);
+    filled.cred = server->cred;
+    if (!err)
+        err = sshpool_create(&filled, &server->shared.pool);
     if (err)
-        log_write(LOG_FATAL, "--users: %s", err_text(err));
+        log_write(LOG_FATAL, "cannot start: %s", err_text(err));
     return !err;
 }
 
 static bool
-open_listeners(struct server *server)
+create_slots(struct server *server)
 {
-    const struct settings *settings = server->settings;
-    enum err err = listeners_open(settings, &server->listeners);
-    bool stdio = false;
+    unsigned count = server->settings->workers;
 
-    if (err) {
-        server->status = err == ERR_DENIED ? EXIT_USAGE : EXIT_FAILED;
+    server->slots = calloc(count, sizeof(*server->slots));
+    server->shared.engines = calloc(count, sizeof(struct engine *));
+    if (!server->slots || !server->shared.engines) {
+        log_write(LOG_FATAL, "cannot start: %s", err_text(ERR_NO_MEMORY));
         return false;
     }
-    for (const struct forward *forward = settings->forwards; forward;
-         forward = forward->next)
-        stdio = stdio || forward->kind == FORWARD_STDIO;
-    if (server->listeners.failed > 0 && settings->exit_on_forward_failure)
-        return false;
-    if (stdio) {
-        err = stdio_start(&server->stdio, &server->stdio_fd);
-        if (err)
-            log_write(LOG_FATAL, "-W: %s", err_text(err));
-        return !err;
-    }
-    return server->listeners.count > 0;
-}
-
-/* Descriptors that so many workers need besides those of sessions. */
-static size_t
-count_reserved(struct server *server, unsigned workers)
-{
-    return DESCRIPTORS_PROCESS + server->listeners.count +
-           workers * (DESCRIPTORS_PER_WORKER + server->listeners.count) +
-           2 * (size_t)atomic_load(&server->shared.pipe_budget.left);
-}
-
-static bool
-create_workers(struct server *server, size_t descriptors)
-{
-    struct settings *settings = server->settings;
-    size_t reserved;
-
-    if (server->stdio)
-        settings->workers = 1;
-    pipe_budget_init(&server->shared.pipe_budget, descriptors);
-    if (settings->workers == 0) {
-        settings->workers = count_processors();
-        while (settings->workers > 1 &&
-               count_reserved(server, settings->workers) > descriptors / 2)
-            settings->workers--;
-    }
-    server->count = settings->workers;
-    reserved = count_reserved(server, server->count);
-    limits_init(&server->shared.limits, settings->max_sessions,
-                settings->max_per_source, descriptors, reserved);
-    server->slots = calloc(server->count, sizeof(*server->slots));
-    if (!server->slots)
-        return false;
-    for (unsigned i = 0; i < server->count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct slot *slot = &server->slots[i];
 
         slot->control = server->control;
         slot->drained.run = on_slot_drained;
         slot->empty.run = on_slot_empty;
-        slot->stdio_fd = i == 0 ? server->stdio_fd : -1;
         slot->owner = server;
-        if (!slot_create(slot, i, &server->shared, &server->listeners))
+        if (!slot_create(slot, i, &server->shared))
             return false;
+        server->shared.engines[i] = slot->engine;
         server->started++;
     }
-    for (unsigned i = 0; i < server->count; i++)
-        slot_begin(&server->slots[i]);
     return true;
+}
+
+static bool
+create_workers(struct server *server)
+{
+    struct settings *settings = server->settings;
+    struct shared *shared = &server->shared;
+    size_t descriptors = start_raise_descriptors();
+
+    pipe_budget_init(&shared->pipe_budget, descriptors);
+    if (has_stdio(settings))
+        settings->workers = 1;
+    start_choose_workers(settings, shared, descriptors);
+    limits_init(&shared->limits, settings->max_sessions,
+                settings->max_per_source, descriptors,
+                start_count_reserved(shared, settings->workers));
+    if (!create_pool(server) || !create_slots(server))
+        return false;
+    server->forwards = (struct forwards){
+        .settings = settings,
+        .control = server->control,
+        .limits = &shared->limits,
+        .slots = server->slots,
+        .slot_count = server->started,
+    };
+    return true;
+}
+
+/* What there is to come in by. Returns EXIT_FAILED, EXIT_USAGE, or 0. */
+static int
+open_ways_in(struct server *server, int *stdio_fd)
+{
+    const struct settings *settings = server->settings;
+    size_t opened;
+    size_t failed;
+    enum err err = forwards_open(&server->forwards, &opened, &failed);
+
+    if (err)
+        return err == ERR_DENIED ? EXIT_USAGE : EXIT_FAILED;
+    /* With a server, as ssh: it goes on with those that stand, or none. */
+    if (failed > 0 &&
+        (settings->exit_on_forward_failure || (opened == 0 && !settings->ssh)))
+        return EXIT_FAILED;
+    if (!has_stdio(settings))
+        return 0;
+    err = stdio_start(&server->stdio, stdio_fd);
+    if (err)
+        log_write(LOG_FATAL, "-W: %s", err_text(err));
+    return err ? EXIT_FAILED : 0;
+}
+
+/* The way out is there: now all that waited for it. Threads are started with
+ * signals blocked, so that these go to the main one. */
+static void
+stand(struct server *server)
+{
+    int stdio_fd = -1;
+    sigset_t all;
+    sigset_t before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = open_ways_in(server, &stdio_fd);
+    if (failed) {
+        end(server, failed);
+    } else {
+        forwards_announce(&server->forwards);
+        if (server->ready_fd >= 0) {
+            if (server->cred)
+                sshcred_end_asking(server->cred);
+            background_ready(server->ready_fd);
+        }
+        log_start();
+        forwards_begin(&server->forwards);
+        if (stdio_fd >= 0)
+            slot_begin_stdio(&server->slots[0], stdio_fd);
+        server->stands = true;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+on_linked(struct mail *mail)
+{
+    struct server *server =
+        (struct server *)((char *)mail - offsetof(struct server, linked));
+
+    if (server->ending)
+        return;
+    if (!server->link_err) {
+        stand(server);
+        return;
+    }
+    log_write(LOG_FATAL, "%s",
+              *server->link_why ? server->link_why
+                                : err_text(server->link_err));
+    end(server, EXIT_FAILED);
+}
+
+/* On the first worker's thread. */
+static void
+on_first_link(void *arg, enum err err, const char *text)
+{
+    struct server *server = arg;
+
+    server->link_err = err;
+    snprintf(server->link_why, sizeof(server->link_why), "%s",
+             text ? text : "");
+    worker_post(server->control, &server->linked);
+}
+
+/* Returns whether it is on its way to stand. */
+static bool
+start(struct server *server)
+{
+    sigset_t all;
+    sigset_t before;
+    bool good;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    server->linked.run = on_linked;
+    server->control = worker_create(~0u);
+    good = server->control != NULL;
+    if (good && !server->settings->ssh &&
+        !start_find_bind_host(&server->shared)) {
+        server->status = EXIT_USAGE;
+        good = false;
+    }
+    good = good && start_load_users(&server->shared) && create_workers(server);
+    if (good) {
+        watch_signals(server);
+        if (server->shared.pool)
+            sshpool_begin(server->shared.pool, on_first_link, server);
+        else
+            worker_post(server->control, &server->linked);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
 }
 
 /* --- ending --------------------------------------------------------------- */
@@ -340,74 +433,65 @@ stdio_status(const struct server *server)
 {
     const struct engine *engine = server->slots[0].engine;
 
-    if (!engine->stdio_over || engine->stdio_err == ERR_OK ||
-        engine->stdio_err == ERR_SHUTDOWN)
+    if (engine->stdio_err == ERR_OK || engine->stdio_err == ERR_SHUTDOWN)
         return 0;
     log_write(LOG_ERROR, "-W: %s", err_text(engine->stdio_err));
     return EXIT_FAILED;
 }
 
+/* Its reader may be slow, so that a signal is to end us still. */
 static void
-stop_workers(struct server *server)
+finish_stdio(struct server *server)
 {
+    int failed;
+
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    failed = stdio_finish(server->stdio, server->stdio_over);
+    if (!failed)
+        return;
+    log_write(LOG_ERROR, "-W: standard output: %s", strerror(failed));
+    server->status = EXIT_FAILED;
+}
+
+/* The workers' threads end, and all that they have. */
+static void
+end_workers(struct server *server)
+{
+    unsigned count = server->slots ? server->settings->workers : 0;
+
     for (unsigned i = 0; i < server->started; i++)
         slot_stop(&server->slots[i]);
     for (unsigned i = 0; i < server->started; i++)
         worker_join(server->slots[i].worker);
+    /* Its last mail is in the slots. */
+    worker_destroy(server->control);
+    for (unsigned i = 0; i < count; i++)
+        slot_destroy(&server->slots[i]);
 }
 
 static void
 clean_up(struct server *server)
 {
-    stop_workers(server);
-    /* Its last mail is in the slots. */
-    worker_destroy(server->control);
-    for (unsigned i = 0; server->slots && i < server->count; i++)
-        slot_destroy(&server->slots[i]);
+    end_workers(server);
+    if (server->stdio)
+        finish_stdio(server);
+    forwards_destroy(&server->forwards);
     free(server->slots);
-    if (server->stdio) {
-        bool ended = server->empty > 0;
-        int failed;
-
-        /* Its reader may be slow, so that a signal is to end us still. */
-        signal(SIGTERM, SIG_DFL);
-        signal(SIGINT, SIG_DFL);
-        failed = stdio_finish(server->stdio, ended);
-        if (failed) {
-            log_write(LOG_ERROR, "-W: standard output: %s", strerror(failed));
-            server->status = EXIT_FAILED;
-        }
+    free(server->shared.engines);
+    if (server->cred && !sshlogin_wait_all(LOGINS_END_SECONDS)) {
+        /* A thread waits for a person still, and what it has in its hands
+         * cannot go: the process goes, and nothing of the library's end. */
+        log_close();
+        _exit(server->status);
     }
-    listeners_close(&server->listeners);
+    if (server->shared.pool)
+        sshpool_destroy(server->shared.pool);
+    if (server->cred)
+        sshcred_destroy(server->cred);
     if (server->shared.verifier)
         verifier_destroy(server->shared.verifier);
     limits_destroy(&server->shared.limits);
-}
-
-/* Starts all threads with signals blocked, so that they go to the main one. */
-static bool
-start(struct server *server, int ready_fd)
-{
-    size_t descriptors = raise_descriptors();
-    sigset_t all;
-    sigset_t before;
-    bool good;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    server->control = worker_create(~0u);
-    good = server->control && find_bind_host(server) && load_users(server) &&
-           open_listeners(server) && create_workers(server, descriptors);
-    if (good) {
-        listeners_announce(&server->listeners,
-                           server->slots[0].engine->via_word);
-        if (ready_fd >= 0)
-            background_ready(ready_fd);
-        log_start();
-        watch_signals(server);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return good;
 }
 
 int
@@ -416,16 +500,19 @@ server_run(struct settings *settings, int ready_fd)
     struct server server = {
         .settings = settings,
         .shared = {.settings = settings},
+        .ready_fd = ready_fd,
         .status = EXIT_FAILED,
-        .stdio_fd = -1,
     };
 
-    if (start(&server, ready_fd)) {
-        server.status = 0;
+    if (start(&server)) {
         worker_run(server.control);
-        if (server.stdio)
+        if (server.stdio_over)
             server.status = stdio_status(&server);
     }
     clean_up(&server);
+    if (server.ended_by) {
+        signal(server.ended_by, SIG_DFL);
+        raise(server.ended_by);
+    }
     return server.status;
 }

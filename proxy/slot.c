@@ -7,11 +7,11 @@
 #include "transport/base/log.h"
 #include "transport/stream_tcp.h"
 
-static struct slot *
-slot_of_mail(struct mail *mail, size_t offset)
-{
-    return (struct slot *)((char *)mail - offset);
-}
+/* The one that a member, or a mail in it, is part of. */
+#define SLOT_OF(pointer, member) \
+    ((struct slot *)((char *)(pointer)-offsetof(struct slot, member)))
+#define EYE_OF(pointer, member) \
+    ((struct slot_eye *)((char *)(pointer)-offsetof(struct slot_eye, member)))
 
 static bool
 has_room(struct acceptor *acceptor)
@@ -34,87 +34,136 @@ static void
 on_accepted(struct acceptor *acceptor, int fd, union addr *peer)
 {
     struct slot *slot = acceptor->owner;
-    size_t index = (size_t)(acceptor - slot->acceptors_);
     struct stream *stream = stream_tcp_create(slot->worker, fd);
 
     if (stream)
-        session_start(slot->engine, slot->listeners_[index]->forward, stream,
-                      peer);
+        session_start(slot->engine, EYE_OF(acceptor, acceptor_)->forward,
+                      stream, peer);
 }
 
-/* Once: the mail may still be under way. */
+/* Not twice at a time: the mail may still be under way. */
 static void
 tell_empty(struct slot *slot)
 {
-    if (slot->told_empty_)
-        return;
-    slot->told_empty_ = true;
-    worker_post(slot->control, &slot->empty);
+    if (!atomic_exchange(&slot->told_empty_, true))
+        worker_post(slot->control, &slot->empty);
 }
 
 static void
 on_gone(struct engine *engine)
 {
     struct slot *slot = engine->owner;
+    struct slot_eye *each;
 
-    for (size_t i = 0; i < slot->count_; i++)
-        acceptor_resume(&slot->acceptors_[i]);
+    DL_FOREACH (slot->eyes_, each)
+        acceptor_resume(&each->acceptor_);
     if (engine->stdio_over || (slot->draining_ && engine->session_count == 0))
         tell_empty(slot);
 }
 
+/* --- listening sockets ---------------------------------------------------- */
+
 static void
-start_stdio(struct slot *slot)
+begin_eye(struct mail *mail)
 {
+    struct slot_eye *eye = EYE_OF(mail, begin_);
+    struct slot *slot = eye->slot_;
+
+    DL_APPEND(slot->eyes_, eye);
+    if (slot->draining_)
+        return;
+    if (acceptor_start(&eye->acceptor_, slot->worker, eye->fd))
+        log_write(LOG_ERROR, "worker %u cannot accept: %s",
+                  worker_index(slot->worker), err_text(ERR_NO_DESCRIPTORS));
+}
+
+static void
+tell_ended(struct mail *mail)
+{
+    struct slot_eye *eye = EYE_OF(mail, end_);
+
+    eye->ended(eye);
+}
+
+static void
+end_eye(struct mail *mail)
+{
+    struct slot_eye *eye = EYE_OF(mail, end_);
+    struct slot *slot = eye->slot_;
+
+    acceptor_stop(&eye->acceptor_);
+    DL_DELETE(slot->eyes_, eye);
+    eye->end_.run = tell_ended;
+    worker_post(slot->control, &eye->end_);
+}
+
+void
+slot_watch(struct slot *slot, struct slot_eye *eye)
+{
+    eye->slot_ = slot;
+    eye->acceptor_ = (struct acceptor){
+        .on_client = on_accepted,
+        .has_room = has_room,
+        .on_short = on_short,
+        .owner = slot,
+    };
+    eye->begin_.run = begin_eye;
+    eye->end_.run = end_eye;
+    worker_post(slot->worker, &eye->begin_);
+}
+
+void
+slot_unwatch(struct slot_eye *eye)
+{
+    worker_post(eye->slot_->worker, &eye->end_);
+}
+
+static void
+stop_accepting(struct slot *slot)
+{
+    struct slot_eye *each;
+
+    slot->draining_ = true;
+    DL_FOREACH (slot->eyes_, each)
+        acceptor_stop(&each->acceptor_);
+}
+
+/* --- -W ------------------------------------------------------------------- */
+
+static void
+start_stdio(struct mail *mail)
+{
+    struct slot *slot = SLOT_OF(mail, stdio_);
     const union addr nobody = {.sa.sa_family = AF_UNSPEC};
     const struct forward *forward = slot->engine->settings->forwards;
     struct stream *stream;
 
     while (forward->kind != FORWARD_STDIO)
         forward = forward->next;
-    stream = stream_tcp_create(slot->worker, slot->stdio_fd);
+    stream = stream_tcp_create(slot->worker, slot->stdio_fd_);
     if (stream)
         session_start(slot->engine, forward, stream, &nobody);
     else
         tell_empty(slot);
 }
 
-static void
-begin_slot(struct mail *mail)
+void
+slot_begin_stdio(struct slot *slot, int fd)
 {
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, begin_));
-
-    for (size_t i = 0; i < slot->count_; i++) {
-        struct acceptor *acceptor = &slot->acceptors_[i];
-
-        acceptor->on_client = on_accepted;
-        acceptor->has_room = has_room;
-        acceptor->on_short = on_short;
-        acceptor->owner = slot;
-        if (acceptor_start(acceptor, slot->worker, slot->listeners_[i]->fd))
-            log_write(LOG_ERROR, "worker %u cannot accept: %s",
-                      worker_index(slot->worker), err_text(ERR_NO_DESCRIPTORS));
-    }
-    if (slot->stdio_fd >= 0)
-        start_stdio(slot);
+    slot->stdio_fd_ = fd;
+    worker_post(slot->worker, &slot->stdio_);
 }
 
-static void
-stop_accepting(struct slot *slot)
-{
-    for (size_t i = 0; i < slot->count_; i++)
-        acceptor_stop(&slot->acceptors_[i]);
-}
+/* --- the end -------------------------------------------------------------- */
 
 static void
 drain_slot(struct mail *mail)
 {
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, drain_));
+    struct slot *slot = SLOT_OF(mail, drain_);
 
     stop_accepting(slot);
     slot->engine->via->ops->drain(slot->engine->via);
     worker_post(slot->control, &slot->drained);
-    slot->draining_ = true;
     if (slot->engine->session_count == 0)
         tell_empty(slot);
 }
@@ -122,13 +171,16 @@ drain_slot(struct mail *mail)
 static void
 stop_slot(struct mail *mail)
 {
-    struct slot *slot = slot_of_mail(mail, offsetof(struct slot, stop_));
+    struct slot *slot = SLOT_OF(mail, stop_);
 
-    slot->told_empty_ = true; /* nobody waits to hear it */
+    atomic_store(&slot->told_empty_, true); /* nobody waits to hear it */
     stop_accepting(slot);
     engine_end_sessions(slot->engine);
     worker_stop(slot->worker);
 }
+
+/* --- words without an answer ------------------------------------------------
+ */
 
 /* A word to one worker, made for the occasion. */
 struct word {
@@ -182,29 +234,21 @@ report_slot(struct mail *mail)
 }
 
 bool
-slot_create(struct slot *slot, unsigned index, struct shared *shared,
-            const struct listeners *listeners)
+slot_create(struct slot *slot, unsigned index, struct shared *shared)
 {
     const char *why = err_text(ERR_NO_MEMORY);
-    struct listener *each;
-    size_t i = 0;
 
-    slot->begin_.run = begin_slot;
+    slot->stdio_.run = start_stdio;
     slot->drain_.run = drain_slot;
     slot->stop_.run = stop_slot;
-    slot->acceptors_ = calloc(listeners->count + 1, sizeof(*slot->acceptors_));
-    slot->listeners_ = calloc(listeners->count + 1, sizeof(*slot->listeners_));
     slot->worker = worker_create(index);
-    if (!slot->acceptors_ || !slot->listeners_ || !slot->worker ||
+    if (!slot->worker ||
         engine_create(slot->worker, shared, &slot->engine, &why)) {
         log_write(LOG_FATAL, "cannot start worker %u: %s", index, why);
         return false;
     }
     slot->engine->on_gone = on_gone;
     slot->engine->owner = slot;
-    slot->count_ = listeners->count;
-    LL_FOREACH (listeners->head, each)
-        slot->listeners_[i++] = each;
     if (worker_start(slot->worker, NULL, NULL, NULL)) {
         log_write(LOG_FATAL, "cannot start worker %u: no thread", index);
         return false;
@@ -213,15 +257,15 @@ slot_create(struct slot *slot, unsigned index, struct shared *shared,
 }
 
 void
-slot_begin(struct slot *slot)
-{
-    worker_post(slot->worker, &slot->begin_);
-}
-
-void
 slot_drain(struct slot *slot)
 {
     worker_post(slot->worker, &slot->drain_);
+}
+
+void
+slot_heard(struct slot *slot)
+{
+    atomic_store(&slot->told_empty_, false);
 }
 
 void
@@ -247,6 +291,4 @@ slot_destroy(struct slot *slot)
 {
     engine_destroy(slot->engine);
     worker_destroy(slot->worker);
-    free(slot->acceptors_);
-    free(slot->listeners_);
 }

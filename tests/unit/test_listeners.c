@@ -40,6 +40,19 @@ new_settings(void)
     return settings;
 }
 
+/* Opens every forward, as far as none is refused. */
+static enum err
+open_all(const struct settings *settings, struct listeners *listeners)
+{
+    enum err err = ERR_OK;
+
+    *listeners = (struct listeners){0};
+    for (const struct forward *each = settings->forwards; each && !err;
+         each = each->next)
+        err = listeners_open(settings, each, listeners);
+    return err;
+}
+
 static bool
 has_ipv6(void)
 {
@@ -62,7 +75,7 @@ Test(listeners, port_0_is_the_same_on_both_loopbacks)
         cr_skip("no IPv6 here");
     for (int i = 0; i < 20; i++)
         add_forward(settings, FORWARD_SOCKS, LISTEN_LOOPBACK, "", 0);
-    cr_assert_eq(listeners_open(settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
     cr_assert_eq(listeners.count, 40);
     cr_assert_eq(listeners.failed, 0);
     for (struct listener *each = listeners.head; each;
@@ -88,7 +101,7 @@ Test(listeners, a_family_that_was_chosen_is_the_only_one)
 
     settings->family = AF_INET;
     add_forward(settings, FORWARD_SOCKS, LISTEN_LOOPBACK, "", 0);
-    cr_assert_eq(listeners_open(settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
     cr_assert_eq(listeners.count, 1);
     cr_assert_eq(listeners.head->addr.sa.sa_family, AF_INET);
     listeners_close(&listeners);
@@ -103,7 +116,7 @@ Test(listeners, a_literal_and_a_name_are_listened_on)
     settings->family = AF_INET;
     add_forward(settings, FORWARD_SOCKS, LISTEN_HOST, "127.0.0.9", 0);
     add_forward(settings, FORWARD_SOCKS, LISTEN_HOST, "localhost", 0);
-    cr_assert_eq(listeners_open(settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
     cr_assert_geq(listeners.count, 2);
     cr_assert_eq(listeners.failed, 0);
     cr_assert(addr_is_loopback(&listeners.head->addr));
@@ -124,9 +137,10 @@ Test(listeners, one_that_fails_is_counted_and_the_others_stand)
     add_forward(settings, FORWARD_SOCKS, LISTEN_HOST, "192.0.2.1", 0);
     add_forward(settings, FORWARD_SOCKS, LISTEN_HOST, "127.0.0.1", 0);
     sources_add(settings->sources, "any", &(const char *){NULL});
-    cr_assert_eq(listeners_open(settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
     cr_assert_eq(listeners.failed, 2);
     cr_assert_eq(listeners.count, 1);
+    cr_assert(strstr(listeners.why, "cannot listen on 192.0.2.1:0"));
     listeners_close(&listeners);
     close(fd);
     settings_destroy(settings);
@@ -151,12 +165,14 @@ assert_exposed(enum forward_kind kind, enum listen_where where,
     settings->family = AF_INET;
     add_forward(settings, FORWARD_SOCKS, LISTEN_LOOPBACK, "", 0);
     add_forward(settings, kind, where, host, 0);
-    cr_assert_eq(listeners_open(settings, &listeners), expected);
+    cr_assert_eq(open_all(settings, &listeners), expected);
     if (expected) {
-        cr_assert_eq(listeners.count, 0);
-        cr_assert_eq(sockets_open_count(), before, "all are closed again");
+        cr_assert_eq(listeners.head->forward, settings->forwards);
+        cr_assert_null(listeners.head->next, "the refused one opened nothing");
+        cr_assert(strstr(listeners.why, "open proxy"));
     }
     listeners_close(&listeners);
+    cr_assert_eq(sockets_open_count(), before);
     settings_destroy(settings);
 }
 
@@ -196,7 +212,7 @@ place_open(struct place *place)
     snprintf(place->path, sizeof(place->path), "%s/socket", place->dir);
     place->settings = new_settings();
     add_forward(place->settings, FORWARD_SOCKS, LISTEN_UNIX, place->path, 0);
-    cr_assert_eq(listeners_open(place->settings, &place->listeners), ERR_OK);
+    cr_assert_eq(open_all(place->settings, &place->listeners), ERR_OK);
 }
 
 static void
@@ -234,7 +250,7 @@ Test(listeners, another_programs_socket_at_our_path_stays)
     /* As another culvert would, told to unlink. */
     other = place;
     other.settings->unlink_socket = true;
-    cr_assert_eq(listeners_open(other.settings, &other.listeners), ERR_OK);
+    cr_assert_eq(open_all(other.settings, &other.listeners), ERR_OK);
     listeners_close(&place.listeners);
     cr_assert_eq(stat(place.path, &st), 0);
     listeners_close(&other.listeners);
@@ -248,7 +264,7 @@ Test(listeners, a_path_in_use_is_a_failure_and_stays)
     struct listeners listeners;
 
     place_open(&place);
-    cr_assert_eq(listeners_open(place.settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(place.settings, &listeners), ERR_OK);
     cr_assert_eq(listeners.failed, 1);
     cr_assert_eq(listeners.count, 0);
     listeners_close(&listeners);
@@ -262,7 +278,7 @@ Test(listeners, standard_input_opens_nothing)
     struct listeners listeners;
 
     add_forward(settings, FORWARD_STDIO, LISTEN_LOOPBACK, "", 0);
-    cr_assert_eq(listeners_open(settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
     cr_assert_eq(listeners.count + listeners.failed, 0);
     listeners_close(&listeners);
     settings_destroy(settings);
@@ -276,7 +292,7 @@ Test(listeners, close_leaves_no_descriptor)
 
     for (int i = 0; i < 5; i++)
         add_forward(settings, FORWARD_SOCKS, LISTEN_LOOPBACK, "", 0);
-    cr_assert_eq(listeners_open(settings, &listeners), ERR_OK);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
     listeners_close(&listeners);
     cr_assert_null(listeners.head);
     cr_assert_eq(sockets_open_count(), before);

@@ -1,0 +1,425 @@
+#include "proxy/forwards.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "transport/base/log.h"
+
+/* One forward, whether it stands now or did once. */
+struct standing {
+    struct forwards *forwards;
+    const struct forward *forward;
+    struct forward *added; /* forward, where it was added */
+    bool stands;
+    bool leaves; /* the eyes are being closed */
+    struct listeners listeners;
+    struct slot_eye *eyes; /* one of each slot for each listener; or NULL */
+    size_t eyes_open;
+    struct forwards_ask *ask; /* who waits for its end */
+    struct standing *next;
+};
+
+/* --- which is which ------------------------------------------------------- */
+
+/* Whether two are the same but for the port. */
+static bool
+is_alike(const struct forward *a, const struct forward *b)
+{
+    char a_text[TARGET_TEXT_MAX];
+    char b_text[TARGET_TEXT_MAX];
+
+    if (a->kind != b->kind || a->where != b->where)
+        return false;
+    if ((a->where == LISTEN_HOST || a->where == LISTEN_UNIX) &&
+        strcmp(a->host, b->host) != 0)
+        return false;
+    return a->kind == FORWARD_SOCKS ||
+           strcmp(target_format(&a->target, a_text),
+                  target_format(&b->target, b_text)) == 0;
+}
+
+/* The port that was picked, or 0. */
+static unsigned
+picked_port(const struct standing *standing)
+{
+    const struct listener *head = standing->listeners.head;
+
+    if (standing->forward->port > 0 || !head || head->path)
+        return 0;
+    return addr_port(&head->addr);
+}
+
+static struct standing *
+find(struct forwards *forwards, const struct forward *spec, bool stands)
+{
+    struct standing *each;
+
+    LL_FOREACH (forwards->all_, each) {
+        if (each->stands != stands || each->leaves ||
+            !is_alike(each->forward, spec))
+            continue;
+        if (each->forward->port == spec->port ||
+            (stands && picked_port(each) == spec->port))
+            return each;
+    }
+    return NULL;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static struct standing *
+create(struct forwards *forwards)
+{
+    struct standing *standing = calloc(1, sizeof(*standing));
+
+    if (!standing)
+        return NULL;
+    standing->forwards = forwards;
+    LL_APPEND(forwards->all_, standing);
+    return standing;
+}
+
+static long long
+descriptors_of(const struct standing *standing)
+{
+    return (long long)standing->listeners.count *
+           (1 + standing->forwards->slot_count);
+}
+
+/* Returns ERR_OK, ERR_DENIED, or ERR_NO_MEMORY; listeners has what there is
+ * to say. */
+static enum err
+open_standing(struct standing *standing)
+{
+    const struct forwards *forwards = standing->forwards;
+    enum err err;
+
+    standing->listeners = (struct listeners){0};
+    err = listeners_open(forwards->settings, standing->forward,
+                         &standing->listeners);
+    if (err || standing->listeners.count == 0)
+        return err;
+    standing->eyes = calloc(standing->listeners.count * forwards->slot_count,
+                            sizeof(*standing->eyes));
+    if (!standing->eyes) {
+        listeners_close(&standing->listeners);
+        return ERR_NO_MEMORY;
+    }
+    standing->stands = true;
+    limits_take(forwards->limits, descriptors_of(standing));
+    return ERR_OK;
+}
+
+static void
+close_standing(struct standing *standing)
+{
+    if (!standing->stands)
+        return;
+    limits_take(standing->forwards->limits, -descriptors_of(standing));
+    listeners_close(&standing->listeners);
+    standing->stands = false;
+}
+
+enum err
+forwards_open(struct forwards *forwards, size_t *opened, size_t *failed)
+{
+    const struct forward *forward;
+
+    *opened = *failed = 0;
+    for (forward = forwards->settings->forwards; forward;
+         forward = forward->next) {
+        struct standing *standing;
+        enum err err = ERR_NO_MEMORY;
+
+        if (forward->kind == FORWARD_STDIO)
+            continue;
+        standing = create(forwards);
+        if (standing) {
+            standing->forward = forward;
+            err = open_standing(standing);
+        }
+        if (err) {
+            log_write(LOG_FATAL, "%s",
+                      err == ERR_DENIED ? standing->listeners.why
+                                        : err_text(err));
+            return err;
+        }
+        *opened += standing->listeners.count;
+        *failed += standing->listeners.failed;
+    }
+    return ERR_OK;
+}
+
+static const char *
+via_word(const struct forwards *forwards)
+{
+    return forwards->slots[0].engine->via_word;
+}
+
+void
+forwards_announce(const struct forwards *forwards)
+{
+    const struct standing *each;
+
+    LL_FOREACH (forwards->all_, each)
+        listeners_announce(&each->listeners, via_word(forwards));
+}
+
+/* --- the workers' eyes ---------------------------------------------------- */
+
+static void
+tell(struct forwards_ask *ask)
+{
+    ask->standing_ = NULL;
+    ask->done(ask);
+}
+
+static void
+on_told(struct task *task)
+{
+    tell((struct forwards_ask *)((char *)task -
+                                 offsetof(struct forwards_ask, task_)));
+}
+
+/* Tells the asker in a while. */
+static void
+answer(struct forwards_ask *ask, enum err err, const char *why)
+{
+    ask->err = err;
+    snprintf(ask->why, sizeof(ask->why), "%s", why);
+    ask->task_.run = on_told;
+    worker_defer(ask->control_, &ask->task_);
+}
+
+static void
+on_eye_ended(struct slot_eye *eye)
+{
+    struct standing *standing = eye->owner;
+    struct forwards_ask *ask = standing->ask;
+
+    if (--standing->eyes_open > 0)
+        return;
+    close_standing(standing);
+    free(standing->eyes);
+    standing->eyes = NULL;
+    standing->leaves = false;
+    standing->ask = NULL;
+    if (ask)
+        tell(ask);
+}
+
+static void
+begin(struct standing *standing)
+{
+    const struct forwards *forwards = standing->forwards;
+    struct listener *listener;
+    struct slot_eye *eye = standing->eyes;
+
+    LL_FOREACH (standing->listeners.head, listener) {
+        for (unsigned i = 0; i < forwards->slot_count; i++, eye++) {
+            eye->forward = standing->forward;
+            eye->fd = listener->fd;
+            eye->ended = on_eye_ended;
+            eye->owner = standing;
+            slot_watch(&forwards->slots[i], eye);
+            standing->eyes_open++;
+        }
+    }
+}
+
+void
+forwards_begin(struct forwards *forwards)
+{
+    struct standing *each;
+
+    LL_FOREACH (forwards->all_, each)
+        begin(each);
+}
+
+/* --- requests ------------------------------------------------------------- */
+
+/* What spec is called in messages: as it would be typed. */
+static char *
+name_forward(const struct forward *spec)
+{
+    char text[2 * TARGET_TEXT_MAX + 16];
+    char target[TARGET_TEXT_MAX] = "";
+    char port[16] = "";
+
+    if (spec->kind == FORWARD_FIXED)
+        target_format(&spec->target, target);
+    if (spec->where != LISTEN_UNIX)
+        snprintf(port, sizeof(port), "%s%u", *spec->host ? ":" : "",
+                 spec->port);
+    snprintf(text, sizeof(text), "%s%s%s%s", spec->host, port,
+             *target ? ":" : "", target);
+    return strdup(text);
+}
+
+/* Memory for a forward that stood once, or new. */
+static struct standing *
+place_for(struct forwards *forwards, const struct forward *spec)
+{
+    struct standing *standing = find(forwards, spec, false);
+    struct forward *copy;
+    char *text;
+
+    if (standing || forwards->added_ == FORWARDS_ADDED_MAX)
+        return standing;
+    copy = malloc(sizeof(*copy));
+    text = name_forward(spec);
+    standing = copy && text ? create(forwards) : NULL;
+    if (!standing) {
+        free(copy);
+        free(text);
+        return NULL;
+    }
+    *copy = *spec;
+    copy->text = text;
+    copy->next = NULL;
+    standing->forward = standing->added = copy;
+    forwards->added_++;
+    return standing;
+}
+
+static void
+log_opened(const struct standing *standing)
+{
+    const struct listener *each;
+    char text[LISTENER_TEXT_MAX];
+
+    LL_FOREACH (standing->listeners.head, each)
+        log_write(LOG_INFO, "listening on %s",
+                  listener_format(each, via_word(standing->forwards), text));
+}
+
+void
+forwards_add(struct forwards *forwards, struct forwards_ask *ask,
+             const struct forward *spec)
+{
+    struct standing *standing = find(forwards, spec, true);
+    enum err err;
+
+    ask->control_ = forwards->control;
+    ask->standing_ = NULL;
+    ask->port = 0;
+    if (standing) {
+        ask->port = spec->port == 0 ? picked_port(standing) : 0;
+        answer(ask, ERR_OK, "");
+        return;
+    }
+    standing = place_for(forwards, spec);
+    if (!standing) {
+        answer(ask, ERR_LIMIT, "too many different forwards since the start");
+        return;
+    }
+    err = open_standing(standing);
+    if (!err && (standing->listeners.failed || !standing->stands))
+        err = ERR_IO;
+    if (err) {
+        if (err == ERR_DENIED)
+            log_write(LOG_WARN, "%s", standing->listeners.why);
+        answer(ask, err,
+               *standing->listeners.why ? standing->listeners.why
+                                        : err_text(err));
+        close_standing(standing);
+        free(standing->eyes);
+        standing->eyes = NULL;
+        return;
+    }
+    begin(standing);
+    log_opened(standing);
+    ask->port = picked_port(standing);
+    answer(ask, ERR_OK, "");
+}
+
+void
+forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
+                const struct forward *spec)
+{
+    struct standing *standing = find(forwards, spec, true);
+    size_t count;
+
+    ask->control_ = forwards->control;
+    ask->standing_ = NULL;
+    ask->port = 0;
+    if (!standing) {
+        answer(ask, ERR_NO_SUCH_PATH, "port not forwarded");
+        return;
+    }
+    ask->err = ERR_OK;
+    ask->why[0] = 0;
+    ask->standing_ = standing;
+    standing->ask = ask;
+    standing->leaves = true;
+    count = standing->eyes_open;
+    log_write(LOG_INFO, "-%c %s: cancelled",
+              standing->forward->kind == FORWARD_SOCKS ? 'D' : 'L',
+              standing->forward->text);
+    for (size_t i = 0; i < count; i++)
+        slot_unwatch(&standing->eyes[i]);
+}
+
+void
+forwards_forget(struct forwards_ask *ask)
+{
+    if (ask->standing_)
+        ask->standing_->ask = NULL;
+    ask->standing_ = NULL;
+    if (ask->control_)
+        worker_undefer(ask->control_, &ask->task_);
+}
+
+size_t
+forwards_describe(const struct forwards *forwards, char *buf, size_t size)
+{
+    const struct standing *each;
+    const struct listener *listener;
+    size_t len = 0;
+
+    LL_FOREACH (forwards->all_, each) {
+        LL_FOREACH (each->listeners.head, listener) {
+            char text[LISTENER_TEXT_MAX];
+            int n =
+                snprintf(buf + len, size - len, "listening on %s\n",
+                         listener_format(listener, via_word(forwards), text));
+
+            if ((size_t)n >= size - len) {
+                buf[len] = 0;
+                return len;
+            }
+            len += (size_t)n;
+        }
+    }
+    return len;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+void
+forwards_close(struct forwards *forwards)
+{
+    struct standing *each;
+
+    LL_FOREACH (forwards->all_, each)
+        close_standing(each);
+}
+
+void
+forwards_destroy(struct forwards *forwards)
+{
+    struct standing *each;
+    struct standing *next;
+
+    forwards_close(forwards);
+    LL_FOREACH_SAFE (forwards->all_, each, next) {
+        if (each->added)
+            free((char *)each->added->text);
+        free(each->added);
+        free(each->eyes);
+        free(each);
+    }
+    forwards->all_ = NULL;
+}

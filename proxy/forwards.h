@@ -1,0 +1,93 @@
+/* The forwards that stand: their sockets, and the workers' eyes on them.
+ *
+ * Those of the command line are opened at the start; others are added, and any
+ * is cancelled, while the program runs (control socket). Sessions go on when
+ * their forward is cancelled, and borrow it; so a forward's memory stays until
+ * the end of the program. One that is asked for again gets its old memory, and
+ * FORWARDS_ADDED_MAX bounds how many different ones there can be.
+ * Thread: the control worker's. */
+#ifndef CULVERT_PROXY_FORWARDS_H
+#define CULVERT_PROXY_FORWARDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proxy/limits.h"
+#include "proxy/listeners.h"
+#include "proxy/settings.h"
+#include "proxy/slot.h"
+
+/* Of 1 KB each: more than anybody types, and no memory to speak of. */
+#define FORWARDS_ADDED_MAX 16384
+
+struct standing;
+
+struct forwards {
+    /* Set by the owner, and borrowed until forwards_destroy. */
+    const struct settings *settings;
+    struct worker *control;
+    struct limits *limits;
+    struct slot *slots;
+    unsigned slot_count;
+
+    struct standing *all_; /* cancelled ones too */
+    unsigned added_;
+};
+
+/* Opens the listening sockets of every forward of the settings. What fails is
+ * logged; *opened is how many sockets there are, *failed how many forwards did
+ * not get all that they asked for. Nothing is accepted yet.
+ * Returns ERR_OK; or ERR_DENIED for an open proxy, ERR_NO_MEMORY, logged.
+ * Blocks for names. */
+enum err forwards_open(struct forwards *forwards, size_t *opened,
+                       size_t *failed);
+
+/* Says what listens: a line each. Thread: log_ready's. */
+void forwards_announce(const struct forwards *forwards);
+
+/* Has every slot accept from what was opened. Once. */
+void forwards_begin(struct forwards *forwards);
+
+/* A request of a forward. Embedded in its owner, who sets done. */
+struct forwards_ask {
+    void (*done)(struct forwards_ask *ask);
+
+    /* The outcome, valid in done. */
+    enum err err;
+    unsigned port; /* that was picked, where 0 was asked for; else 0 */
+    char why[LISTENERS_WHY_MAX]; /* for a person; "" for ERR_OK */
+
+    struct worker *control_;
+    struct standing *standing_;
+    struct task task_;
+};
+
+/* Opens a forward; one that stands already is as good (ssh's rule). spec is
+ * copied. ERR_DENIED: it would be an open proxy.
+ * Callback: done, once, later, from the loop. A bind address that is a name
+ * blocks for it. */
+void forwards_add(struct forwards *forwards, struct forwards_ask *ask,
+                  const struct forward *spec);
+
+/* Closes a forward, known by what was asked for, or by the port that was
+ * picked for it: its sockets are closed, and their queues accepted empty, when
+ * done is called. ERR_NO_SUCH_PATH: there is no such forward. */
+void forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
+                     const struct forward *spec);
+
+/* The asker leaves: done is not called any more. Nothing happens if it is not
+ * waiting. */
+void forwards_forget(struct forwards_ask *ask);
+
+/* Writes a line for each listening socket into buf, as long as they fit.
+ * Returns the length. */
+size_t forwards_describe(const struct forwards *forwards, char *buf,
+                         size_t size);
+
+/* Closes every socket; no slot accepts from them any more. */
+void forwards_close(struct forwards *forwards);
+
+/* Closes and frees; the slots' threads have ended. */
+void forwards_destroy(struct forwards *forwards);
+
+#endif
