@@ -1,6 +1,8 @@
 """A name server for tests: answers what it was told, when it was told."""
+import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -117,3 +119,25 @@ class Server:
             send(head + question + records)
         except OSError:
             pass
+
+
+# --- in a module with mounts of its own ---------------------------------------
+
+def sh(*argv):
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+def bind_file(t, path, text):
+    """Puts a file of ours in the place of path, in this mount namespace;
+    returns the name by which it is changed."""
+    ours = t.file("bound-" + os.path.basename(path), text, 0o644)
+    sh("mount", "--bind", ours, path)
+    t.defer(sh, "umount", path)
+    return ours
+
+
+def name_server(t, zones, options="timeout:1 attempts:1"):
+    server = t.server(Server, zones)
+    bind_file(t, "/etc/resolv.conf",
+              f"nameserver {server.host}\noptions {options}\n")
+    return server

@@ -1,10 +1,10 @@
 """Names, looked up at a server of the test's own, in a network and mounts of
 the test's own; and networks that cannot be reached."""
-import os
 import subprocess
 import time
 
-from dns import A, AAAA, SERVFAIL, Server, Zone
+from dns import (A, AAAA, SERVFAIL, Server, Zone, bind_file, name_server,
+                 sh)
 from harness import check, equal, scaled, wait_until
 from origins import Echo
 from wire import (GREETED, GREETING, check_echo, connect, open_socks5,
@@ -12,26 +12,6 @@ from wire import (GREETED, GREETING, check_echo, connect, open_socks5,
                   take_reply)
 
 NAMESPACE = True
-
-
-def sh(*argv):
-    subprocess.run(argv, check=True, capture_output=True)
-
-
-def bind_file(t, path, text):
-    """Puts a file of ours in the place of path, in this mount namespace;
-    returns the name by which it is changed."""
-    ours = t.file("bound-" + os.path.basename(path), text, 0o644)
-    sh("mount", "--bind", ours, path)
-    t.defer(sh, "umount", path)
-    return ours
-
-
-def name_server(t, zones, options="timeout:1 attempts:1"):
-    server = t.server(Server, zones)
-    bind_file(t, "/etc/resolv.conf",
-              f"nameserver {server.host}\noptions {options}\n")
-    return server
 
 
 def test_name_is_asked_for_both_families(t):
