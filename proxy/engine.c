@@ -40,7 +40,7 @@ engine_create(struct worker *worker, struct shared *shared,
     made->worker = worker;
     made->shared = shared;
     made->settings = shared->settings;
-    made->via_word = "tcp";
+    made->via_word = shared->pool ? "ssh" : "tcp";
     made->last_id = worker_index(worker);
     relay_pool_init(&made->relays, worker, &shared->pipe_budget);
     init_deadlines(made);
@@ -57,9 +57,12 @@ engine_create(struct worker *worker, struct shared *shared,
         .bind_device = shared->settings->bind_device,
         .family = shared->settings->family,
     };
-    err = transport_create("tcp:", &made->connector, NULL, &made->via, why);
+    err = transport_create(shared->pool ? "ssh:" : "tcp:", &made->connector,
+                           shared->pool, &made->via, why);
     if (err)
         goto fail;
+    if (shared->engines)
+        shared->engines[worker_index(worker)] = made;
     *engine = made;
     return ERR_OK;
 fail:
@@ -70,6 +73,7 @@ fail:
 void
 engine_end_sessions(struct engine *engine)
 {
+    engine->over = true;
     /* A session that lingers is ended once more, and goes at once. */
     while (engine->sessions)
         session_end(engine->sessions, ERR_SHUTDOWN, "shutdown");

@@ -25,7 +25,8 @@ struct shared {
     struct pipe_budget pipe_budget;
     struct verifier *verifier; /* NULL: no users are required */
     struct sshpool *pool;      /* NULL: connections leave straight from here */
-    struct engine **engines;   /* by worker; set before any session */
+    struct engine **engines;   /* by worker, entered by engine_create; there
+                                * before any session. NULL: none ever moves */
     union addr bind_v4;        /* -b, resolved */
     union addr bind_v6;
 };
@@ -57,6 +58,7 @@ struct engine {
     struct session *sessions; /* all, lingering ones too */
     unsigned session_count;
     unsigned refused; /* of these, clients that may not come in */
+    bool over;        /* who comes now is sent away */
     uint64_t last_id;
     struct counters counters;
     bool stdio_over; /* the session of -W has ended, with stdio_err */
@@ -73,7 +75,8 @@ struct engine {
 enum err engine_create(struct worker *worker, struct shared *shared,
                        struct engine **engine, const char **why);
 
-/* Ends every session. Thread: the worker's, before it stops. */
+/* Ends every session, and those that still come from another worker as they
+ * arrive. Thread: the worker's, before it stops. */
 void engine_end_sessions(struct engine *engine);
 
 /* Frees it; no session is left. NULL does nothing. */

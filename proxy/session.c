@@ -4,7 +4,6 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "auth/rules.h"
 #include "auth/sources.h"
 #include "proxy/session_parts.h"
 #include "transport/base/clock.h"
@@ -117,11 +116,7 @@ session_end(struct session *session, enum err err, const char *why)
         how = STREAM_ABORT;
     session_set_state(session, SESSION_END);
     deadline_stop(&session->deadline);
-    if (session->dial) {
-        dial_cancel(session->dial);
-        free(session->dial);
-        session->dial = NULL;
-    }
+    session_dial_stop(session);
     verify_cancel(session->verify);
     session->verify = NULL;
     lingers = session->handshake &&
@@ -202,16 +197,18 @@ on_relay_done(struct relay *relay, enum err err)
 
 /* What the handshake has left over goes first: bytes that the client sent
  * early, and the part of the reply that is not yet out. */
-static void
-start_relay(struct session *session)
+void
+session_start_relay(struct session *session)
 {
     struct handshake *hs = session->handshake;
     struct relay_first up = {0};
     struct relay_first down = {0};
 
     if (hs->in_at < hs->in_len) {
-        /* Among what was parsed there may be a password. */
+        /* In what was parsed there may be a password, and behind what is
+         * left, where an earlier read had put it. */
         explicit_bzero(hs->in, hs->in_at);
+        explicit_bzero(hs->in + hs->in_len, hs->in_size - hs->in_len);
         up = (struct relay_first){hs->in, hs->in_at, hs->in_len};
         hs->in = NULL;
     }
@@ -237,90 +234,6 @@ start_relay(struct session *session)
     start_rest(session);
 }
 
-/* --- dial ----------------------------------------------------------------- */
-
-/* Says to the client that there will be no connection, and ends. */
-static void
-refuse(struct session *session, enum err err, const char *why)
-{
-    handshake_answer(session->handshake, err, NULL);
-    session_end(session, err, why);
-}
-
-static void
-on_dialled(struct dial *dial)
-{
-    struct session *session = dial->owner;
-    union addr local = dial->local;
-    enum err err = dial->err;
-
-    if (dial->remote.sa.sa_family != AF_UNSPEC)
-        session->reached = dial->remote;
-    session->target = err ? NULL : dial->stream;
-    session->dial = NULL;
-    free(dial);
-    if (err) {
-        if (err == ERR_NO_DESCRIPTORS || err == ERR_NO_MEMORY)
-            log_limited(&session->engine->refusals, LOG_ERROR,
-                        "cannot connect to %s: %s", session->target_text,
-                        err_text(err));
-        refuse(session, err, "dial failed");
-        return;
-    }
-    session_set_state(session, SESSION_REPLY);
-    handshake_answer(session->handshake, ERR_OK, &local);
-    session_talk_flush(session);
-    start_relay(session);
-}
-
-/* Asked before each address is tried: what is in the log, should none answer,
- * is the last one. */
-static bool
-is_addr_permitted(const struct dial *dial, const union addr *addr)
-{
-    struct session *session = dial->owner;
-
-    session->reached = *addr;
-    return rules_judge(session->engine->settings->rules, dial->target, addr) ==
-           RULE_ALLOWED;
-}
-
-void
-session_dial(struct session *session, const struct target *target)
-{
-    struct engine *engine = session->engine;
-    char text[TARGET_TEXT_MAX];
-    struct dial *dial;
-
-    session->target_text = strdup(target_format(target, text));
-    if (session->refused) {
-        refuse(session, session->refused, "refused as it came in");
-        return;
-    }
-    if (rules_judge(engine->settings->rules, target, NULL) == RULE_DENIED) {
-        refuse(session, ERR_DENIED, "denied by rule");
-        return;
-    }
-    dial = malloc(sizeof(*dial));
-    if (!dial || !session->target_text) {
-        free(dial);
-        refuse(session, ERR_NO_MEMORY, "no memory for the dial");
-        return;
-    }
-    dial->target = target;
-    dial->client = session->peer;
-    dial->want_local = session->protocol != HANDSHAKE_NONE;
-    dial->permit = is_addr_permitted;
-    dial->done = on_dialled;
-    dial->owner = session;
-    session->dial = dial;
-    session_set_state(session, SESSION_DIAL);
-    deadline_start(&engine->connect, &session->deadline);
-    /* Reading goes on: a client that leaves is to be noticed. */
-    stream_want(session->client, STREAM_READABLE);
-    dial_start(engine->via, dial);
-}
-
 /* --- the beginning -------------------------------------------------------- */
 
 void
@@ -338,13 +251,7 @@ session_expired(struct deadline *deadline)
         return;
     case SESSION_DIAL:
     case SESSION_REPLY:
-        /* Without an address to try, it was the look-up that took so long. */
-        refuse(session,
-               session->dial->target->kind == TARGET_NAME &&
-                       session->reached.sa.sa_family == AF_UNSPEC
-                   ? ERR_NAME_TIMED_OUT
-                   : ERR_TIMED_OUT,
-               "connect timeout");
+        session_refuse(session, session_dial_late(session), "connect timeout");
         return;
     case SESSION_RELAY:
         session_end(session, ERR_IDLE_TIMEOUT, "idle");

@@ -6,9 +6,11 @@
  *
  * The reply goes out after the dial's outcome, with its true reason. A client
  * that leaves during the dial ends it; one that has half-closed behind bytes
- * of its own is waited for. Whatever ends a session goes through one function,
- * which logs and counts it once. After that a client that is owed a reply is
- * lingered for, so that the reply arrives before the connection is gone. */
+ * of its own is waited for. Where the way out is at home on another worker, the
+ * session moves there before it dials. Whatever ends a session goes through one
+ * function, which logs and counts it once. After that a client that is owed a
+ * reply is lingered for, so that the reply arrives before the connection is
+ * gone. */
 #ifndef CULVERT_PROXY_SESSION_H
 #define CULVERT_PROXY_SESSION_H
 

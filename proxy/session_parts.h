@@ -21,7 +21,7 @@ struct session {
 
     /* Until the relay begins. */
     struct handshake *handshake; /* NULL for a fixed forward */
-    struct dial *dial;
+    struct way_out *way;         /* from the request on */
     struct verify *verify;
 
     struct relay relay;
@@ -40,8 +40,22 @@ struct session {
 /* session.c */
 void session_set_state(struct session *session, enum session_state state);
 
+/* The way out is there and the reply is in the handshake's out: relays. */
+void session_start_relay(struct session *session);
+
+/* session_dial.c */
+
 /* Starts the way out; the target lives until the relay begins. */
 void session_dial(struct session *session, const struct target *target);
+
+/* Gives up what is under way of it. */
+void session_dial_stop(struct session *session);
+
+/* What it means that the time for it is over. */
+enum err session_dial_late(const struct session *session);
+
+/* Says to the client that there will be no connection, and ends. */
+void session_refuse(struct session *session, enum err err, const char *why);
 
 /* session_talk.c: the handshake, as bytes come and go. */
 void session_talk_ready(struct stream *stream, unsigned events);

@@ -149,3 +149,30 @@ stream_tcp_create(struct worker *worker, int fd)
     self->io.data = self;
     return &self->stream;
 }
+
+/* The old loop's epoll set keeps the descriptor, as libev leaves it to close()
+ * to take it out. Should anything come before that, the old loop wakes for
+ * nothing, once, and takes it out itself. It has to stay the same number: a
+ * duplicate would leave an entry that nobody could take out. */
+bool
+stream_tcp_leave(struct stream *stream)
+{
+    struct stream_tcp *self = self_of(stream);
+
+    if (stream->ops != &tcp_ops)
+        return false;
+    worker_assert_here(self->worker);
+    ev_io_stop(worker_loop(self->worker), &self->io);
+    self->worker = NULL;
+    return true;
+}
+
+void
+stream_tcp_join(struct stream *stream, struct worker *worker)
+{
+    struct stream_tcp *self = self_of(stream);
+
+    worker_assert_here(worker);
+    self->worker = worker;
+    ev_io_set(&self->io, self->io.fd, 0);
+}

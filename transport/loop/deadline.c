@@ -68,6 +68,27 @@ deadline_start(struct deadline_queue *queue, struct deadline *deadline)
 }
 
 void
+deadline_resume(struct deadline_queue *queue, struct deadline *deadline,
+                double at)
+{
+    struct deadline *before;
+
+    deadline_stop(deadline);
+    if (queue->span <= 0 || at <= 0)
+        return;
+    deadline->queue = queue;
+    deadline->at = at;
+    before = queue->head ? queue->head->prev : NULL; /* the last */
+    while (before && before->at > at)
+        before = before == queue->head ? NULL : before->prev;
+    DL_APPEND_ELEM(queue->head, before, deadline);
+    /* The timer may be set for one that is over later. */
+    if (queue->head == deadline)
+        ev_timer_stop(queue->loop, &queue->timer);
+    arm(queue);
+}
+
+void
 deadline_stop(struct deadline *deadline)
 {
     if (!deadline->queue)

@@ -40,6 +40,12 @@ void deadline_queue_stop(struct deadline_queue *queue);
 /* Starts an entry, or starts it anew; it leaves whatever queue it was in. */
 void deadline_start(struct deadline_queue *queue, struct deadline *deadline);
 
+/* Starts one that is to be over at a time that was set before (0: never),
+ * earlier than one started now; it costs a walk past those that are over
+ * later. */
+void deadline_resume(struct deadline_queue *queue, struct deadline *deadline,
+                     double at);
+
 void deadline_stop(struct deadline *deadline);
 
 #endif

@@ -34,8 +34,9 @@ tcp_create(const char *rest, struct connector *connector, void *shared,
 static bool
 on_permit(void *arg, const union addr *addr)
 {
-    const struct dial *dial = arg;
+    struct dial *dial = arg;
 
+    dial->late = ERR_TIMED_OUT; /* there is an address: the name was found */
     return !dial->permit || dial->permit(dial, addr);
 }
 
@@ -84,7 +85,8 @@ tcp_dial_start(struct transport *transport, struct dial *dial)
     };
 
     dial->stream = NULL;
-    dial->late = ERR_TIMED_OUT;
+    dial->late =
+        dial->target->kind == TARGET_NAME ? ERR_NAME_TIMED_OUT : ERR_TIMED_OUT;
     dial->remote.sa.sa_family = dial->local.sa.sa_family = AF_UNSPEC;
     dial->task_ = (struct task){.run = fail_later};
     dial->err = connect_start(tcp->connector, &request, &connect);

@@ -1,0 +1,186 @@
+/* The way out of a session: from the request to the outcome of its dial, with
+ * the move to another worker where that serves it better. */
+#include "proxy/session_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "auth/rules.h"
+#include "transport/stream_tcp.h"
+
+struct way_out {
+    struct dial dial;
+    bool started;     /* and not done */
+    struct mail mail; /* carries the session to another worker */
+    struct session *session;
+    double until; /* when its time is over, while it is under way there */
+};
+
+static void start(struct session *session);
+
+void
+session_refuse(struct session *session, enum err err, const char *why)
+{
+    handshake_answer(session->handshake, err, NULL);
+    session_end(session, err, why);
+}
+
+void
+session_dial_stop(struct session *session)
+{
+    if (!session->way)
+        return;
+    if (session->way->started)
+        dial_cancel(&session->way->dial);
+    free(session->way);
+    session->way = NULL;
+}
+
+enum err
+session_dial_late(const struct session *session)
+{
+    return session->way->dial.late;
+}
+
+/* --- the move ------------------------------------------------------------- */
+
+/* On the new worker. */
+static void
+arrive(struct mail *mail)
+{
+    struct way_out *way =
+        (struct way_out *)((char *)mail - offsetof(struct way_out, mail));
+    struct session *session = way->session;
+    struct engine *engine = session->engine;
+
+    DL_APPEND(engine->sessions, session);
+    engine->session_count++;
+    stream_tcp_join(session->client, engine->worker);
+    if (engine->over) {
+        session_end(session, ERR_SHUTDOWN, "shutdown");
+        return;
+    }
+    deadline_resume(&engine->connect, &session->deadline, way->until);
+    if (!session->client_ended)
+        stream_want(session->client, STREAM_READABLE);
+    start(session);
+}
+
+/* Sends the session to another worker's engine. It is in none meanwhile, but
+ * it is still counted in the limits, which is what says that sessions live.
+ * Returns false, with nothing changed, if it can't be moved. */
+static bool
+move(struct session *session, struct engine *to)
+{
+    struct engine *from = session->engine;
+    struct way_out *way = session->way;
+
+    if (!stream_tcp_leave(session->client))
+        return false;
+    way->until = session->deadline.queue ? session->deadline.at : 0;
+    deadline_stop(&session->deadline);
+    DL_DELETE(from->sessions, session);
+    from->session_count--;
+    session->engine = to;
+    way->session = session;
+    way->mail.run = arrive;
+    worker_post(to->worker, &way->mail);
+    return true;
+}
+
+/* --- the dial ------------------------------------------------------------- */
+
+static void
+on_dialled(struct dial *dial)
+{
+    struct session *session = dial->owner;
+    union addr local = dial->local;
+    enum err err = dial->err;
+
+    session->way->started = false;
+    if (err == ERR_AGAIN) {
+        start(session);
+        return;
+    }
+    if (dial->remote.sa.sa_family != AF_UNSPEC)
+        session->reached = dial->remote;
+    session->target = err ? NULL : dial->stream;
+    session_dial_stop(session);
+    if (err) {
+        if (err == ERR_NO_DESCRIPTORS || err == ERR_NO_MEMORY)
+            log_limited(&session->engine->refusals, LOG_ERROR,
+                        "cannot connect to %s: %s", session->target_text,
+                        err_text(err));
+        session_refuse(session, err, "dial failed");
+        return;
+    }
+    session_set_state(session, SESSION_REPLY);
+    handshake_answer(session->handshake, ERR_OK, &local);
+    session_talk_flush(session);
+    session_start_relay(session);
+}
+
+/* Dials from here, or from where the way out is at home. */
+static void
+start(struct session *session)
+{
+    struct engine *engine = session->engine;
+    struct worker *home = engine->via->ops->home(engine->via);
+
+    if (home && home != engine->worker &&
+        move(session, engine->shared->engines[worker_index(home)]))
+        return;
+    session->way->started = true;
+    dial_start(engine->via, &session->way->dial);
+}
+
+/* Asked before each address is tried: what is in the log, should none answer,
+ * is the last one. */
+static bool
+is_addr_permitted(const struct dial *dial, const union addr *addr)
+{
+    struct session *session = dial->owner;
+
+    session->reached = *addr;
+    return rules_judge(session->engine->settings->rules, dial->target, addr) ==
+           RULE_ALLOWED;
+}
+
+void
+session_dial(struct session *session, const struct target *target)
+{
+    struct engine *engine = session->engine;
+    char text[TARGET_TEXT_MAX];
+    struct way_out *way;
+
+    session->target_text = strdup(target_format(target, text));
+    if (session->refused) {
+        session_refuse(session, session->refused, "refused as it came in");
+        return;
+    }
+    if (rules_judge(engine->settings->rules, target, NULL) == RULE_DENIED) {
+        session_refuse(session, ERR_DENIED, "denied by rule");
+        return;
+    }
+    way = malloc(sizeof(*way));
+    if (!way || !session->target_text) {
+        free(way);
+        session_refuse(session, ERR_NO_MEMORY, "no memory for the dial");
+        return;
+    }
+    way->started = false;
+    way->dial.target = target;
+    way->dial.client = session->peer;
+    way->dial.want_local = session->protocol != HANDSHAKE_NONE;
+    way->dial.permit = is_addr_permitted;
+    way->dial.done = on_dialled;
+    way->dial.owner = session;
+    way->dial.late = ERR_TRANSPORT_DOWN;
+    session->way = way;
+    session_set_state(session, SESSION_DIAL);
+    deadline_start(&engine->connect, &session->deadline);
+    /* Reading goes on: a client that leaves is to be noticed. */
+    stream_want(session->client, STREAM_READABLE);
+    start(session);
+}
