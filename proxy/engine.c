@@ -84,6 +84,8 @@ engine_destroy(struct engine *engine)
 {
     if (!engine)
         return;
+    /* A session may have been under way to here. */
+    worker_settle(engine->worker);
     deadline_queue_stop(&engine->handshake);
     deadline_queue_stop(&engine->connect);
     deadline_queue_stop(&engine->idle);

@@ -180,18 +180,25 @@ worker_join(struct worker *worker)
 }
 
 void
-worker_destroy(struct worker *worker)
+worker_settle(struct worker *worker)
 {
-    if (!worker)
-        return;
     here = worker;
-    while (worker->loop && (worker->tasks || atomic_load(&worker->mail))) {
+    while (worker->tasks || atomic_load(&worker->mail)) {
         run_mail(worker);
         run_tasks(worker);
     }
     here = NULL;
-    if (worker->loop)
+}
+
+void
+worker_destroy(struct worker *worker)
+{
+    if (!worker)
+        return;
+    if (worker->loop) {
+        worker_settle(worker);
         ev_loop_destroy(worker->loop);
+    }
     free(worker->scratch);
     free(worker);
 }
