@@ -20,9 +20,14 @@ struct sshcred;
 enum err sshcred_create(const struct sshask *ask, struct sshcred **cred);
 void sshcred_destroy(struct sshcred *cred);
 
+/* Another holder of the same: each calls sshcred_destroy, the last one wipes.
+ * A login's thread may wait for a person when the program is over him. */
+struct sshcred *sshcred_hold(struct sshcred *cred);
+
 /* The secret kept under key, else a person's answer to prompt, which is then
  * kept. tried: how many times the caller has had an answer for this key that
- * proved wrong (0: take what is kept; more: forget it and ask).
+ * proved wrong; above 0 answer still holds the last of them, and what is kept
+ * is forgotten if it is just that (else another login has asked already).
  * Returns ERR_OK; ERR_PEER_GONE when there is nobody to ask. *asked is set if
  * a person was. The caller wipes answer. */
 enum err sshcred_secret(struct sshcred *cred, const char *key,
@@ -34,6 +39,11 @@ enum err sshcred_ask(struct sshcred *cred, enum sshask_kind kind,
                      const char *prompt, char *answer, size_t size);
 
 void sshcred_forget(struct sshcred *cred, const char *key);
+
+/* Remembers that something was said or agreed to ("banner gw:22"). Returns
+ * whether it is new. */
+bool sshcred_note(struct sshcred *cred, const char *note);
+bool sshcred_has_note(struct sshcred *cred, const char *note);
 
 /* From now on nobody is asked: the terminal has been given up (-f). */
 void sshcred_end_asking(struct sshcred *cred);

@@ -1,5 +1,6 @@
 #include "transport/ssh/sshdest.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,31 +31,95 @@ sshdest_create(void)
     return dest;
 }
 
+/* Where the texts and lists are, so that copying and freeing miss none. */
+static const size_t texts[] = {
+    offsetof(struct sshdest, given),
+    offsetof(struct sshdest, host),
+    offsetof(struct sshdest, user),
+    offsetof(struct sshdest, proxy_command),
+    offsetof(struct sshdest, bind_host),
+    offsetof(struct sshdest, bind_device),
+    offsetof(struct sshdest, ciphers),
+    offsetof(struct sshdest, macs),
+    offsetof(struct sshdest, kex),
+    offsetof(struct sshdest, host_key_algorithms),
+    offsetof(struct sshdest, pubkey_algorithms),
+    offsetof(struct sshdest, host_key_alias),
+    offsetof(struct sshdest, preferred),
+    offsetof(struct sshdest, identity_agent),
+};
+
+static const size_t lists[] = {
+    offsetof(struct sshdest, user_known_hosts),
+    offsetof(struct sshdest, global_known_hosts),
+    offsetof(struct sshdest, revoked_host_keys),
+    offsetof(struct sshdest, identities),
+    offsetof(struct sshdest, certificates),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static char **
+text_at(struct sshdest *dest, size_t offset)
+{
+    return (char **)(void *)((char *)dest + offset);
+}
+
+static struct sshdest_list *
+list_at(struct sshdest *dest, size_t offset)
+{
+    return (struct sshdest_list *)(void *)((char *)dest + offset);
+}
+
+static bool
+copy_list(struct sshdest_list *list)
+{
+    struct sshdest_list copy = {0};
+    bool complete = true;
+
+    for (size_t i = 0; i < list->count && complete; i++)
+        complete = sshdest_list_add(&copy, list->item[i]);
+    *list = copy;
+    return complete;
+}
+
+struct sshdest *
+sshdest_copy(const struct sshdest *dest)
+{
+    struct sshdest *copy = malloc(sizeof(*copy));
+    bool complete = true;
+
+    if (!copy)
+        return NULL;
+    *copy = *dest;
+    copy->jump = NULL;
+    /* Each pointer is replaced, also after a failure: none stays shared. */
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        char **text = text_at(copy, texts[i]);
+        bool had = *text != NULL;
+
+        *text = had ? strdup(*text) : NULL;
+        complete &= !had || *text;
+    }
+    for (size_t i = 0; i < COUNT(lists); i++)
+        complete &= copy_list(list_at(copy, lists[i]));
+    if (!complete) {
+        sshdest_destroy(copy);
+        return NULL;
+    }
+    return copy;
+}
+
 void
 sshdest_destroy(struct sshdest *dest)
 {
     if (!dest)
         return;
     sshdest_destroy(dest->jump);
-    free(dest->given);
-    free(dest->host);
-    free(dest->user);
-    free(dest->proxy_command);
-    free(dest->bind_host);
-    free(dest->bind_device);
-    free(dest->ciphers);
-    free(dest->macs);
-    free(dest->kex);
-    free(dest->host_key_algorithms);
-    free(dest->pubkey_algorithms);
-    free(dest->host_key_alias);
-    free(dest->preferred);
-    free(dest->identity_agent);
-    sshdest_list_clear(&dest->user_known_hosts);
-    sshdest_list_clear(&dest->global_known_hosts);
-    sshdest_list_clear(&dest->revoked_host_keys);
-    sshdest_list_clear(&dest->identities);
-    sshdest_list_clear(&dest->certificates);
+    for (size_t i = 0; i < COUNT(texts); i++)
+        free(*text_at(dest, texts[i]));
+    for (size_t i = 0; i < COUNT(lists); i++)
+        sshdest_list_clear(list_at(dest, lists[i]));
     free(dest);
 }
 

@@ -88,6 +88,9 @@ struct sshdest {
  * when out of memory. Owner: the caller, sshdest_destroy. */
 struct sshdest *sshdest_create(void);
 
+/* A copy of its own, but of those it jumps through. NULL when out of memory. */
+struct sshdest *sshdest_copy(const struct sshdest *dest);
+
 /* Frees it and those it jumps through. NULL does nothing. */
 void sshdest_destroy(struct sshdest *dest);
 

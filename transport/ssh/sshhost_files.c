@@ -1,0 +1,201 @@
+#include "transport/ssh/sshhost_files.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/ssh/sshknown.h"
+
+/* What a binary revocation list (ssh-keygen -k) begins with. */
+#define KRL_MAGIC "SSHKRL\n"
+
+/* One line of a file that is about the server. */
+struct visit {
+    const char *file;
+    unsigned number;
+    const struct sshknown_line *line;
+};
+
+/* ssh's order; what libssh doesn't know of it, it leaves out. The type of key
+ * that each wants. */
+static const struct {
+    const char *algorithm;
+    const char *type;
+} algorithms[] = {
+    {"ssh-ed25519", "ssh-ed25519"},
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"},
+    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"},
+    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"},
+    {"rsa-sha2-512", "ssh-rsa"},
+    {"rsa-sha2-256", "ssh-rsa"},
+};
+
+#define ALGORITHMS (sizeof(algorithms) / sizeof(algorithms[0]))
+
+static void
+visit_file(const char *path, const char *name,
+           void (*see)(void *arg, const struct visit *visit), void *arg)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size = 0;
+    struct sshknown_line line;
+    struct visit visit = {.file = path, .line = &line};
+    ssize_t len;
+
+    if (!file)
+        return;
+    while ((len = getline(&text, &size, file)) >= 0) {
+        visit.number++;
+        if (sshknown_read(text, (size_t)len, &line) &&
+            sshknown_matches(&line, name))
+            see(arg, &visit);
+    }
+    free(text);
+    fclose(file);
+}
+
+static void
+visit_files(const struct sshdest *dest, const char *name,
+            void (*see)(void *arg, const struct visit *visit), void *arg)
+{
+    for (size_t i = 0; i < dest->user_known_hosts.count; i++)
+        visit_file(dest->user_known_hosts.item[i], name, see, arg);
+    for (size_t i = 0; i < dest->global_known_hosts.count; i++)
+        visit_file(dest->global_known_hosts.item[i], name, see, arg);
+}
+
+struct finder {
+    const struct sshhost_key *key;
+    struct sshhost_found found;
+};
+
+static void
+decide(struct finder *finder, enum sshhost_state state,
+       const struct visit *visit)
+{
+    if (state <= finder->found.state)
+        return;
+    finder->found.state = state;
+    finder->found.file = visit->file;
+    finder->found.line = visit->number;
+}
+
+static void
+see_line(void *arg, const struct visit *visit)
+{
+    struct finder *finder = arg;
+    const struct sshhost_key *key = finder->key;
+    bool same = sshknown_has_key(visit->line, key->type, key->base64);
+
+    switch (visit->line->mark) {
+    case SSHKNOWN_REVOKED:
+        if (same)
+            decide(finder, SSHHOST_REVOKED, visit);
+        break;
+    case SSHKNOWN_CA:
+        finder->found.has_authority = true;
+        break;
+    case SSHKNOWN_PLAIN:
+        if (same) {
+            decide(finder, SSHHOST_SAME, visit);
+        } else if (sshknown_has_type(visit->line, key->type)) {
+            decide(finder, SSHHOST_CHANGED, visit);
+        } else {
+            finder->found.has_other = true;
+            if (!finder->found.file) {
+                finder->found.file = visit->file;
+                finder->found.line = visit->number;
+            }
+        }
+        break;
+    case SSHKNOWN_STRANGE:
+        break;
+    }
+}
+
+struct sshhost_found
+sshhost_find(const struct sshdest *dest, const struct sshhost_key *key)
+{
+    struct finder finder = {.key = key};
+
+    visit_files(dest, key->name, see_line, &finder);
+    return finder.found;
+}
+
+static void
+see_type(void *arg, const struct visit *visit)
+{
+    bool *known = arg;
+
+    for (size_t i = 0; i < ALGORITHMS; i++)
+        if (visit->line->mark == SSHKNOWN_PLAIN &&
+            sshknown_has_type(visit->line, algorithms[i].type))
+            known[i] = true;
+}
+
+char *
+sshhost_algorithms(const struct sshdest *dest, const char *name, char *buf,
+                   size_t size)
+{
+    bool known[ALGORITHMS] = {false};
+    size_t len = 0;
+
+    buf[0] = 0;
+    visit_files(dest, name, see_type, known);
+    for (size_t i = 0; i < 2 * ALGORITHMS; i++) {
+        const char *algorithm = algorithms[i % ALGORITHMS].algorithm;
+        bool first = i < ALGORITHMS;
+
+        if (known[i % ALGORITHMS] != first ||
+            len + 1 + strlen(algorithm) >= size)
+            continue;
+        len += (size_t)snprintf(buf + len, size - len, "%s%s",
+                                len > 0 ? "," : "", algorithm);
+    }
+    return buf;
+}
+
+static enum sshhost_revocation
+find_revoked(FILE *file, const struct sshhost_key *key)
+{
+    enum sshhost_revocation revocation = SSHHOST_NOT_REVOKED;
+    char *text = NULL;
+    size_t size = 0;
+    struct sshknown_line line;
+    ssize_t len;
+
+    while ((len = getline(&text, &size, file)) >= 0) {
+        if (strcmp(text, KRL_MAGIC) == 0)
+            revocation = SSHHOST_UNREADABLE;
+        else if (sshknown_read_key(text, (size_t)len, &line) &&
+                 sshknown_has_key(&line, key->type, key->base64))
+            revocation = SSHHOST_IS_REVOKED;
+        if (revocation != SSHHOST_NOT_REVOKED)
+            break;
+    }
+    if (ferror(file))
+        revocation = SSHHOST_UNREADABLE;
+    free(text);
+    return revocation;
+}
+
+enum sshhost_revocation
+sshhost_revoked(const struct sshdest *dest, const struct sshhost_key *key,
+                const char **path)
+{
+    enum sshhost_revocation revocation = SSHHOST_NOT_REVOKED;
+
+    for (size_t i = 0; i < dest->revoked_host_keys.count; i++) {
+        FILE *file = fopen(dest->revoked_host_keys.item[i], "re");
+
+        *path = dest->revoked_host_keys.item[i];
+        if (!file)
+            return SSHHOST_UNREADABLE;
+        revocation = find_revoked(file, key);
+        fclose(file);
+        if (revocation != SSHHOST_NOT_REVOKED)
+            break;
+    }
+    return revocation;
+}

@@ -1,0 +1,293 @@
+#include "transport/ssh/sshlogin_kex.h"
+
+#include <errno.h>
+#include <libssh/callbacks.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/base/log.h"
+#include "transport/ssh/sshhost.h"
+#include "transport/ssh/sshhost_files.h"
+#include "transport/ssh/sshknown.h"
+
+/* Where AES instructions are, aes-gcm is twice as fast end to end as libssh's
+ * first choice, chacha20; without them it is the other way round. */
+#define AES_CIPHERS    "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+#define CHACHA_CIPHERS "chacha20-poly1305@openssh.com"
+#define OLD_CIPHERS    "aes128-ctr,aes192-ctr,aes256-ctr"
+
+/* "None", for libssh, which takes 0 for a default of its own. */
+#define NO_TIMEOUT_SECONDS (24. * 3600.)
+
+/* What libssh calls the lines before the server's version. */
+#define HEARD_MARK "ssh_protocol_version_exchange: "
+
+/* Those lines are told at this level. */
+#define HEARD_LEVEL SSH_LOG_DEBUG
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+static bool
+has_aes(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_AES) &&
+           (ecx & bit_PCLMUL);
+}
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+static bool
+has_aes(void)
+{
+    return (getauxval(AT_HWCAP) & (1ul << 3)) != 0; /* HWCAP_AES */
+}
+#else
+static bool
+has_aes(void)
+{
+    return false;
+}
+#endif
+
+static void
+on_message(int level, const char *function, const char *message, void *arg)
+{
+    struct sshlogin_run *run = arg;
+    const char *heard = strstr(message, HEARD_MARK);
+    char line[256];
+
+    (void)function;
+    if (run && heard && !run->heard[0])
+        sshlogin_clean(heard + strlen(HEARD_MARK), run->heard,
+                       sizeof(run->heard));
+    if (log_enabled(LOG_DEBUG) && level < SSH_LOG_FUNCTIONS)
+        log_write(LOG_DEBUG, "libssh: %s",
+                  sshlogin_clean(message, line, sizeof(line)));
+}
+
+void
+sshlogin_listen(struct sshlogin_run *run)
+{
+    ssh_set_log_userdata(run);
+    ssh_set_log_callback(on_message);
+    ssh_set_log_level(HEARD_LEVEL);
+}
+
+void
+sshlogin_set_patience(struct sshlogin_run *run, double seconds)
+{
+    long whole = (long)seconds;
+    long micro = (long)((seconds - (double)whole) * 1e6);
+
+    ssh_options_set(run->session, SSH_OPTIONS_TIMEOUT, &whole);
+    ssh_options_set(run->session, SSH_OPTIONS_TIMEOUT_USEC, &micro);
+}
+
+/* --- options -------------------------------------------------------------- */
+
+/* Sets a list of algorithms of both directions, unless there is none. */
+static bool
+set_lists(struct sshlogin_run *run, enum ssh_options_e one,
+          enum ssh_options_e other, const char *list)
+{
+    return !list || (ssh_options_set(run->session, one, list) == SSH_OK &&
+                     ssh_options_set(run->session, other, list) == SSH_OK);
+}
+
+static const char *
+default_ciphers(void)
+{
+    return has_aes() ? AES_CIPHERS "," CHACHA_CIPHERS "," OLD_CIPHERS
+                     : CHACHA_CIPHERS "," AES_CIPHERS "," OLD_CIPHERS;
+}
+
+static bool
+set_host_keys(struct sshlogin_run *run)
+{
+    const struct sshdest *dest = run->dest;
+    const char *list = dest->host_key_algorithms;
+    char name[SSHKNOWN_NAME_MAX];
+    char ordered[256];
+
+    if (!list) {
+        if (!sshhost_name(dest, name))
+            return false;
+        list = sshhost_algorithms(dest, name, ordered, sizeof(ordered));
+    }
+    return ssh_options_set(run->session, SSH_OPTIONS_HOSTKEYS, list) == SSH_OK;
+}
+
+/* Returns what was wrong, or NULL. The key exchange's own default has
+ * curve25519 first, the cheapest, which is run again at each re-key on the
+ * loop. */
+static const char *
+set_algorithms(struct sshlogin_run *run)
+{
+    const struct sshdest *dest = run->dest;
+    const char *ciphers = dest->ciphers ? dest->ciphers : default_ciphers();
+
+    if (!set_lists(run, SSH_OPTIONS_CIPHERS_C_S, SSH_OPTIONS_CIPHERS_S_C,
+                   ciphers))
+        return "ciphers";
+    if (!set_lists(run, SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C, dest->macs))
+        return "MACs";
+    if (!set_lists(run, SSH_OPTIONS_KEY_EXCHANGE, SSH_OPTIONS_KEY_EXCHANGE,
+                   dest->kex))
+        return "key exchange algorithms";
+    if (!set_lists(run, SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES,
+                   SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES,
+                   dest->pubkey_algorithms))
+        return "public key algorithms";
+    if (!set_host_keys(run))
+        return "host key algorithms";
+    return NULL;
+}
+
+static bool
+set_numbers(struct sshlogin_run *run)
+{
+    const struct sshdest *dest = run->dest;
+    ssh_session session = run->session;
+    uint32_t rekey_seconds = dest->rekey_seconds;
+    int bits = (int)dest->rsa_min_bits;
+    unsigned port = dest->port;
+
+    return ssh_options_set(session, SSH_OPTIONS_PORT, &port) == SSH_OK &&
+           (!dest->rekey_bytes ||
+            ssh_options_set(session, SSH_OPTIONS_REKEY_DATA,
+                            &dest->rekey_bytes) == SSH_OK) &&
+           (!rekey_seconds || ssh_options_set(session, SSH_OPTIONS_REKEY_TIME,
+                                              &rekey_seconds) == SSH_OK) &&
+           (!bits || ssh_options_set(session, SSH_OPTIONS_RSA_MIN_SIZE,
+                                     &bits) == SSH_OK) &&
+           ssh_options_set(session, SSH_OPTIONS_COMPRESSION,
+                           dest->compression ? "yes" : "no") == SSH_OK;
+}
+
+static enum err
+set_options(struct sshlogin_run *run)
+{
+    const struct sshdest *dest = run->dest;
+    ssh_session session = run->session;
+    bool config = false;
+    const char *wrong;
+
+    /* known_hosts are looked up by us: libssh opens its two at each re-key. */
+    if (ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &config) ||
+        ssh_options_set(session, SSH_OPTIONS_HOST, dest->host) ||
+        ssh_options_set(session, SSH_OPTIONS_USER, dest->user) ||
+        ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") ||
+        ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") ||
+        !set_numbers(run))
+        return sshlogin_fail(run, ERR_PROTOCOL, "can't be logged in to: %s",
+                             ssh_get_error(session));
+    wrong = set_algorithms(run);
+    if (wrong)
+        return sshlogin_fail(run, ERR_PROTOCOL,
+                             "none of the %s that are asked for can be used "
+                             "here",
+                             wrong);
+    sshlogin_set_patience(run, dest->connect_timeout > 0 ? dest->connect_timeout
+                                                         : NO_TIMEOUT_SECONDS);
+    return ERR_OK;
+}
+
+/* A jump's or a proxy command's descriptor is no TCP socket: each call may
+ * fail. */
+static void
+set_socket(int fd, const struct sshdest *dest)
+{
+    const int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (dest->tcp_keepalive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+/* --- what went wrong ------------------------------------------------------ */
+
+/* "kex error : no match for method KIND: server [A], client [B]" */
+static enum err
+fail_match(struct sshlogin_run *run, const char *error)
+{
+    const char *kind = strstr(error, "method ");
+    const char *server = strstr(error, "server [");
+    const char *client = strstr(error, "], client [");
+    char offered[384];
+
+    if (!kind || !server || !client || client < server)
+        return sshlogin_fail(run, ERR_PROTOCOL, "%s", error);
+    kind += strlen("method ");
+    server += strlen("server [");
+    snprintf(offered, sizeof(offered), "%.*s", (int)(client - server), server);
+    return sshlogin_fail(run, ERR_PROTOCOL,
+                         "no algorithm in common for %.*s; the server offers "
+                         "%s",
+                         (int)strcspn(kind, ":"), kind,
+                         sshlogin_clean(offered, offered, sizeof(offered)));
+}
+
+static enum err
+fail_version(struct sshlogin_run *run)
+{
+    const char *error = ssh_get_error(run->session);
+
+    if (run->heard[0])
+        return sshlogin_fail(run, ERR_PROTOCOL,
+                             "not an SSH server: it said \"%s\"", run->heard);
+    if (strstr(error, "too large banner"))
+        return sshlogin_fail(run, ERR_PROTOCOL,
+                             "not an SSH server: it sends long lines instead "
+                             "of a version");
+    if (strstr(error, "disconnected") || strstr(error, "reset"))
+        return sshlogin_fail(run, ERR_RESET,
+                             "the server closed the connection before it said "
+                             "its version: it may have too many logins at once "
+                             "(MaxStartups) or have banned this address");
+    if (strstr(error, "Timeout"))
+        return sshlogin_fail(run, ERR_TIMED_OUT,
+                             "connected, but the server never said its "
+                             "version: timed out (is it an SSH server?)");
+    return sshlogin_fail_session(run, "the version exchange");
+}
+
+static enum err
+fail_kex(struct sshlogin_run *run)
+{
+    const char *error = ssh_get_error(run->session);
+
+    if (*run->cancelled)
+        return sshlogin_fail(run, ERR_SHUTDOWN, "given up");
+    if (strstr(error, "no match for method"))
+        return fail_match(run, error);
+    if (!ssh_get_serverbanner(run->session))
+        return fail_version(run);
+    return sshlogin_fail_session(run, "key exchange");
+}
+
+enum err
+sshlogin_kex(struct sshlogin_run *run, int fd)
+{
+    enum err err;
+
+    run->session = ssh_new();
+    if (!run->session) {
+        close(fd);
+        return sshlogin_fail(run, ERR_NO_MEMORY, "out of memory");
+    }
+    err = set_options(run);
+    if (!err && ssh_options_set(run->session, SSH_OPTIONS_FD, &fd) != SSH_OK)
+        err = sshlogin_fail(run, ERR_NO_MEMORY, "out of memory");
+    if (err) {
+        close(fd);
+        return err;
+    }
+    set_socket(fd, run->dest);
+    /* From here on libssh closes the descriptor. */
+    if (ssh_connect(run->session) != SSH_OK)
+        return fail_kex(run);
+    return ERR_OK;
+}
