@@ -17,7 +17,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 
 import harness
@@ -27,6 +26,9 @@ from origins import CHUNK, reset
 
 # SO_LINGER that makes close(2) send a reset.
 RESET = struct.pack("ii", 1, 0)
+
+# The system's, which has asyncssh.
+PYTHON = "/usr/bin/python3"
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -398,7 +400,7 @@ class Odd:
         """Starts, or starts again on the same port."""
         settings = dict(self.settings, port=self.port)
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "odd_server.py"),
+            [PYTHON, "-W", "ignore", os.path.join(HERE, "odd_server.py"),
              json.dumps(settings)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         copy = open(self.test.tmp("odd.log"), "ab")

@@ -7,7 +7,7 @@ import time
 
 from harness import check, equal, free_port, matches, wait_until
 from origins import Echo
-from sshd import (Agent, Askpass, Cut, Dropbear, Sshd, alive, make_key,
+from sshd import (Agent, Askpass, Cut, Dropbear, Odd, Sshd, alive, make_key,
                   slow_names)
 from wire import check_echo, gone, take
 
@@ -89,6 +89,53 @@ def test_dropbear(t):
     server = Dropbear(t)
     check_echo(forward(t, server.args(), t.server(Echo)))
     equal(len(server.sessions()), 1, "sessions")
+
+
+def test_odd(t):
+    server = Odd(t)
+    check_echo(forward(t, server.args(), t.server(Echo)))
+    equal(server.lines("login"), ["login odd"], "logins")
+
+
+def test_odd_in_small_pieces(t):
+    server = Odd(t, window=7, max_packet=3, send_packet=5)
+    check_echo(forward(t, server.args(), t.server(Echo)), bytes(range(200)))
+
+
+def test_odd_exchanges_keys(t):
+    server = Odd(t, rekey_bytes=5000)
+    sock = forward(t, server.args(), t.server(Echo))
+    for _ in range(5):
+        check_echo(sock, bytes(6000))
+    check(len(server.lines("kexinit")) >= 3, server.text())
+
+
+def test_odd_refuses(t):
+    server = Odd(t, refuse={"*": [4, "too many of you"]})
+    gone(forward(t, server.args(), t.server(Echo)))
+    with open(t.tmp("ssh.err")) as file:
+        matches("resource shortage: too many of you", file.read(), "ssh")
+
+
+def test_odd_passwords_and_codes(t):
+    server = Odd(t, user="bob", passwords={"ann": "secret"},
+                 codes={"bob": ["12", "34"]})
+    askpass = Askpass(t, "34")
+    check_echo(forward(t, server.args(), t.server(Echo), askpass.env))
+    matches("Code: ", askpass.asked()[0], "prompt")
+    server.user = "ann"
+    askpass = Askpass(t, "", "secret")
+    check_echo(forward(t, server.args(), t.server(Echo), askpass.env))
+
+
+def test_odd_asks_more_than_once(t):
+    server = Odd(t, user="cid", kbdint={
+        "cid": [["One", "first", [["Name: ", True], ["Word: ", False]],
+                 ["n", "w"]],
+                ["Two", "", [["Colour: ", True]], ["red"]]]})
+    askpass = Askpass(t, "n", "w", "red")
+    check_echo(forward(t, server.args(), t.server(Echo), askpass.env))
+    equal(len(askpass.asked()), 3, "prompts")
 
 
 def test_agent(t):

@@ -1,0 +1,326 @@
+"""An SSH server that does what others may do to us and stock servers don't:
+python3-asyncssh, told what to do by a JSON object in its first argument.
+
+    host_key, authorized   paths; port (0: any)
+    passwords              {user: password}
+    kbdint                 {user: [[title, text, [[prompt, echo]...],
+                           [answer...]]...]}: rounds of questions
+    codes                  {user: [code...]}: asked for by a prompt, each good
+                           once
+    banner                 sent before authentication
+    window, max_packet     what a channel lets its client send
+    send_packet            most bytes in a data packet of ours
+    nodelay                False: leaves Nagle's algorithm on
+    open_delay             seconds before each channel's outcome
+    refuse                 {"host:port" or "*": [reason, text]}
+    never                  targets whose opens get no answer
+    rekey_bytes            of what it sends; rekey_seconds
+    silent                 "connect", "version", "auth": says no more from there
+    silent_after           so many channels have been opened
+    drop_after             ends after so many channels, without a word
+    drop_at                "connect", "version": ends instead
+    logins                 ends what comes after so many logins
+    ends                   "eof-only": no CLOSE of its own; "close-only": no
+                           EOF; "more": data after the EOF
+
+Each line on standard output is something that it saw.
+"""
+import asyncio
+import json
+import os
+import socket
+import sys
+
+import asyncssh
+from asyncssh.constants import MSG_CHANNEL_DATA
+from asyncssh.misc import ChannelOpenError
+from asyncssh.packet import String
+
+CHUNK = 1 << 16
+HELD = 1 << 18
+CONNECT_FAILED = 2
+
+# sshd's texts come from the system; so do these.
+GAI_TEXT = "Name or service not known"
+
+
+def tell(*words):
+    print(*words, flush=True)
+
+
+class State:
+    """What all connections of this server share."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.channels = 0
+        self.logins = 0
+        self.codes = {user: list(codes) for user, codes in
+                      settings.get("codes", {}).items()}
+
+    def get(self, name, otherwise=None):
+        return self.settings.get(name, otherwise)
+
+
+class Forward(asyncssh.SSHTCPSession):
+    """One channel, and the target's connection behind it."""
+
+    def __init__(self, state, reader, writer):
+        self.state = state
+        self.reader = reader
+        self.writer = writer
+        self.chan = None
+        self.may_write = asyncio.Event()
+        self.may_write.set()
+        self.closed = False
+        self.ends = 0
+
+    def connection_made(self, chan):
+        self.chan = chan
+        most = self.state.get("send_packet")
+        if most:
+            chan._send_pktsize = min(chan._send_pktsize, most)
+        if self.state.get("ends") == "eof-only":
+            chan._close_send = lambda: None
+
+    def session_started(self):
+        asyncio.ensure_future(self.pump())
+
+    def connection_lost(self, exc):
+        self.closed = True
+        self.may_write.set()
+        self.writer.close()
+
+    def data_received(self, data, datatype):
+        self.writer.write(data)
+        if self.writer.transport.get_write_buffer_size() > HELD:
+            self.chan.pause_reading()
+            asyncio.ensure_future(self.drain())
+
+    async def drain(self):
+        try:
+            await self.writer.drain()
+        except ConnectionError:
+            pass
+        if not self.closed:
+            self.chan.resume_reading()
+
+    def eof_received(self):
+        try:
+            self.writer.write_eof()
+        except OSError:
+            pass
+        self.end()
+        return True
+
+    def pause_writing(self):
+        self.may_write.clear()
+
+    def resume_writing(self):
+        self.may_write.set()
+
+    async def pump(self):
+        try:
+            while not self.closed:
+                data = await self.reader.read(CHUNK)
+                if not data:
+                    break
+                self.chan.write(data)
+                await self.may_write.wait()
+        except ConnectionError:
+            if not self.closed:
+                self.chan.close()
+            return
+        if not self.closed:
+            self.target_ended()
+
+    def target_ended(self):
+        how = self.state.get("ends")
+        if how == "close-only":
+            self.chan.close()
+            return
+        self.chan.write_eof()
+        if how == "more":
+            self.chan.send_packet(MSG_CHANNEL_DATA, String(b"more"))
+        self.end()
+
+    def end(self):
+        self.ends += 1
+        if self.ends == 2 and self.state.get("ends") != "eof-only":
+            self.chan.close()
+
+
+class Server(asyncssh.SSHServer):
+    def __init__(self, state):
+        self.state = state
+        self.conn = None
+        self.round = 0
+
+    def connection_made(self, conn):
+        self.conn = conn
+        sock = conn.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY,
+                        int(self.state.get("nodelay", True)))
+        tell("connection")
+        send = conn._send_kexinit
+
+        def count():
+            tell("kexinit")
+            send()
+        conn._send_kexinit = count
+
+    def connection_lost(self, exc):
+        tell("lost", exc or "")
+
+    async def begin_auth(self, username):
+        if self.state.get("silent") == "auth":
+            await asyncio.Event().wait()
+        if self.state.get("banner"):
+            self.conn.send_auth_banner(self.state.get("banner"))
+        return True
+
+    def auth_completed(self):
+        self.state.logins += 1
+        tell("login", self.conn.get_extra_info("username"))
+        if self.state.logins > self.state.get("logins", self.state.logins):
+            self.conn.abort()
+
+    # --- methods ---
+
+    def public_key_auth_supported(self):
+        return True
+
+    def validate_public_key(self, username, key):
+        wanted = asyncssh.read_public_key(self.state.get("authorized"))
+        persons = [self.state.get(method, {})
+                   for method in ("passwords", "kbdint", "codes")]
+        good = key == wanted and not any(username in who for who in persons)
+        tell("publickey", username, good)
+        return good
+
+    def password_auth_supported(self):
+        return bool(self.state.get("passwords"))
+
+    def validate_password(self, username, password):
+        good = self.state.get("passwords").get(username) == password
+        tell("password", username, good)
+        return good
+
+    def kbdint_auth_supported(self):
+        return bool(self.state.get("kbdint") or self.state.get("codes"))
+
+    def rounds(self, username):
+        if username in self.state.codes:
+            return [["", "", [["Code: ", False]], None]]
+        return self.state.get("kbdint", {}).get(username, [])
+
+    def challenge(self, username):
+        title, text, prompts, _ = self.rounds(username)[self.round]
+        return title, text, "", [tuple(prompt) for prompt in prompts]
+
+    def get_kbdint_challenge(self, username, lang, submethods):
+        self.round = 0
+        return bool(self.rounds(username)) and self.challenge(username)
+
+    def validate_kbdint_response(self, username, responses):
+        if username in self.state.codes:
+            good = responses[0] in self.state.codes[username]
+            if good:
+                self.state.codes[username].remove(responses[0])
+            tell("code", username, good)
+            return good
+        rounds = self.rounds(username)
+        good = list(responses) == rounds[self.round][3]
+        tell("kbdint", username, self.round, good)
+        if not good:
+            return False
+        self.round += 1
+        return self.round == len(rounds) or self.challenge(username)
+
+    # --- channels ---
+
+    def channel(self, make):
+        sizes = {}
+        if self.state.get("window"):
+            sizes["window"] = self.state.get("window")
+        if self.state.get("max_packet"):
+            sizes["max_pktsize"] = self.state.get("max_packet")
+        return make(**sizes)
+
+    def opening(self, target):
+        """Counts, and does what is due after so many."""
+        self.state.channels += 1
+        tell("open", target)
+        if self.state.channels >= self.state.get("drop_after", 1 << 30):
+            self.conn.abort()
+        if self.state.channels >= self.state.get("silent_after", 1 << 30):
+            self.conn.data_received = lambda data, datatype=None: None
+            self.conn.send_packet = lambda *args, **keywords: None
+
+    def connection_requested(self, host, port, orig_host, orig_port):
+        target = f"{host}:{port}"
+        self.opening(target)
+        return (self.channel(self.conn.create_tcp_channel),
+                self.reach(target, asyncio.open_connection, host, port))
+
+    def unix_connection_requested(self, path):
+        self.opening(path)
+        return (self.channel(self.conn.create_unix_channel),
+                self.reach(path, asyncio.open_unix_connection, path))
+
+    async def reach(self, target, connect, *where):
+        if self.state.get("open_delay"):
+            await asyncio.sleep(self.state.get("open_delay"))
+        if target in self.state.get("never", ()):
+            await asyncio.Event().wait()
+        refuse = self.state.get("refuse", {})
+        for name in (target, "*"):
+            if name in refuse:
+                raise ChannelOpenError(*refuse[name])
+        try:
+            reader, writer = await connect(*where)
+        except socket.gaierror:
+            raise ChannelOpenError(CONNECT_FAILED, GAI_TEXT) from None
+        except OSError as error:
+            raise ChannelOpenError(CONNECT_FAILED,
+                                   os.strerror(error.errno)) from None
+        return Forward(self.state, reader, writer)
+
+
+async def serve_silence(state):
+    """Speaks no SSH, or only its first line."""
+    version = b"SSH-2.0-Odd\r\n"
+
+    async def serve(reader, writer):
+        tell("connection")
+        if "version" in (state.get("silent"), state.get("drop_at")):
+            writer.write(version)
+            await reader.readline()
+        if state.get("silent"):
+            await reader.read()
+        writer.close()
+        tell("lost")
+    return await asyncio.start_server(serve, "127.0.0.1", state.get("port"))
+
+
+async def serve_ssh(state):
+    more = {name: state.get(name) for name in ("rekey_bytes", "rekey_seconds")
+            if state.get(name)}
+    return await asyncssh.create_server(
+        lambda: Server(state), "127.0.0.1", state.get("port"),
+        server_host_keys=[state.get("host_key")], reuse_address=True,
+        backlog=1024, line_editor=False, login_timeout=60, **more)
+
+
+async def main():
+    state = State(json.loads(sys.argv[1]))
+    if state.get("silent") in ("connect", "version") or state.get("drop_at"):
+        server = await serve_silence(state)
+    else:
+        server = await serve_ssh(state)
+    tell("listening", server.sockets[0].getsockname()[1])
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
