@@ -5,31 +5,43 @@
  * the program, serve a descriptor that is attached here from a large
  * read-ahead, and take what is sent into one queue, which is flushed once a
  * turn; any other descriptor goes straight to the system call. The queue's
- * length is also how much is still unsent, which libssh does not tell. */
+ * length is also how much is still unsent, which libssh does not tell.
+ *
+ * Many of libssh's calls, writes among them, poll, and would receive packets
+ * from inside. So it is told that there is something to read only while that
+ * is meant to be: between sshio_listen(io, true) and (io, false). */
 #ifndef CULVERT_TRANSPORT_SSH_SSHIO_H
 #define CULVERT_TRANSPORT_SSH_SSHIO_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "transport/base/err.h"
 
 struct sshio;
 
+/* Most that one sshio_fill reads. */
+#define SSHIO_FILL_BYTES (64u * 1024)
+
 /* Takes over a non-blocking descriptor's poll, recv and send on this thread
  * from now on; the descriptor stays its owner's. */
 enum err sshio_attach(int fd, struct sshio **io);
 
-/* Gives them back; call it before the descriptor is closed. */
+/* Gives them back; call it before the descriptor is closed, or, where libssh
+ * closes it, on the same thread right after. NULL does nothing. */
 void sshio_detach(struct sshio *io);
 
-/* Reads ahead, at most `most` bytes. Returns ERR_OK with *got > 0, ERR_AGAIN,
- * ERR_EOF, or what failed; the last two are told to libssh behind what was
- * read before. */
+/* Reads ahead, at most `most` bytes, once all that was read before is taken.
+ * Returns ERR_OK with *got > 0, ERR_AGAIN, ERR_EOF, or what failed; libssh is
+ * not told of the last two. */
 enum err sshio_fill(struct sshio *io, size_t most, size_t *got);
 
 /* Bytes read ahead that libssh has not taken. */
 size_t sshio_unread(const struct sshio *io);
+
+/* Whether libssh may see them. */
+void sshio_listen(struct sshio *io, bool listens);
 
 /* Sends what is queued. Returns ERR_OK when all is out, ERR_AGAIN, or what
  * failed. */
@@ -37,5 +49,11 @@ enum err sshio_flush(struct sshio *io);
 
 /* Bytes queued. */
 size_t sshio_unsent(const struct sshio *io);
+
+/* Bytes that libssh has sent so far, queued ones included. */
+uint64_t sshio_sent(const struct sshio *io);
+
+/* From now on what libssh sends is dropped: the connection is lost. */
+void sshio_discard(struct sshio *io);
 
 #endif
