@@ -25,6 +25,7 @@
 struct sshio {
     int fd;
     bool listens;
+    bool hurries;
     bool discards;
 
     uint8_t *in; /* SSHIO_FILL_BYTES, from the first fill on */
@@ -182,6 +183,12 @@ sshio_sent(const struct sshio *io)
 }
 
 void
+sshio_hurry(struct sshio *io)
+{
+    io->hurries = true;
+}
+
+void
 sshio_discard(struct sshio *io)
 {
     io->discards = true;
@@ -225,7 +232,7 @@ put(struct sshio *io, const uint8_t *bytes, size_t len)
     io->sent += len;
     if (io->discards)
         return (ssize_t)len;
-    if (len >= DIRECT_BYTES && sshio_unsent(io) == 0) {
+    if ((len >= DIRECT_BYTES || io->hurries) && sshio_unsent(io) == 0) {
         ssize_t n = send_now(io, bytes, len);
 
         /* What failed is told by the next flush. */

@@ -53,6 +53,10 @@ size_t sshio_unsent(const struct sshio *io);
 /* Bytes that libssh has sent so far, queued ones included. */
 uint64_t sshio_sent(const struct sshio *io);
 
+/* From now on what libssh sends goes to the socket at once, or as far as it
+ * goes: a last word. */
+void sshio_hurry(struct sshio *io);
+
 /* From now on what libssh sends is dropped: the connection is lost. */
 void sshio_discard(struct sshio *io);
 

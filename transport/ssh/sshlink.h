@@ -37,7 +37,8 @@ struct sshlink_load {
 struct sshlink_config {
     struct worker *worker;
     const struct sshdest *dest; /* borrowed until destroy */
-    ssh_session session;        /* taken, with its descriptor */
+    ssh_session session;        /* taken, with its descriptor, which it was
+                                 * given by SSH_OPTIONS_FD */
     struct sshlink_load *load;  /* borrowed until destroy; zeroed by it */
     /* It has ended by itself: the server left, the network broke, nothing was
      * heard within alive_interval x alive_count_max. text (lent) says what

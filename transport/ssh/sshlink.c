@@ -1,0 +1,554 @@
+#include "transport/ssh/sshlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libssh/server.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "transport/base/clock.h"
+#include "transport/ssh/sshlink_parts.h"
+
+/* Bytes that wait for the socket, above which channels have to wait: enough to
+ * keep it busy until the loop comes round, little enough not to stand before a
+ * keystroke. */
+#define UNSENT_BYTES (128u * 1024)
+
+/* What the kernel may hold unsent for the same reason. */
+#define NOTSENT_BYTES (256 * 1024)
+
+/* How often rates and round-trip times are looked at while bytes move. */
+#define TICK_SECONDS 0.2
+
+static void on_task(struct task *task);
+
+/* --- being up ------------------------------------------------------------- */
+
+void
+sshlink_touch(struct sshlink *link)
+{
+    worker_defer(link->worker, &link->task);
+}
+
+bool
+sshlink_has_room(const struct sshlink *link, bool small)
+{
+    size_t most = small ? 2 * UNSENT_BYTES : UNSENT_BYTES;
+
+    return !link->exchanges && sshio_unsent(link->io) < most;
+}
+
+static void
+stop_watching(struct sshlink *link)
+{
+    struct ev_loop *loop = worker_loop(link->worker);
+
+    ev_io_stop(loop, &link->watcher);
+    ev_timer_stop(loop, &link->alive);
+    ev_timer_stop(loop, &link->tick);
+}
+
+void
+sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
+{
+    struct sshchan *chan;
+    va_list args;
+
+    if (link->is_down)
+        return;
+    link->is_down = true;
+    link->err = err;
+    va_start(args, format);
+    vsnprintf(link->text, sizeof(link->text), format, args);
+    va_end(args);
+    stop_watching(link);
+    sshio_discard(link->io);
+    sshopen_fail_all(link);
+    DL_FOREACH (link->phases[SSHCHAN_OPEN], chan)
+        sshchan_attend(chan);
+    while ((chan = link->phases[SSHCHAN_CLOSING]))
+        sshchan_free(chan);
+    sshlink_touch(link);
+}
+
+/* libssh is called with the link known to its log, where refusals are told;
+ * level and callback are the thread's, and others may have changed them. */
+static void
+on_log(int priority, const char *function, const char *line, void *arg)
+{
+    (void)priority;
+    (void)function;
+    if (arg)
+        sshopen_note(arg, line);
+}
+
+static bool
+has_ended(const struct sshlink *link)
+{
+    return !ssh_is_connected(link->session) ||
+           (ssh_get_status(link->session) & SSH_CLOSED_ERROR);
+}
+
+static void
+fail_by_libssh(struct sshlink *link)
+{
+    static const char said[] = "Received SSH_MSG_DISCONNECT: ";
+    const char *text = ssh_get_error(link->session);
+
+    if (strncmp(text, said, sizeof(said) - 1) == 0)
+        sshlink_fail(link, ERR_RESET, "disconnected by the server: %s",
+                     text + sizeof(said) - 1);
+    else
+        sshlink_fail(link, ERR_PROTOCOL, "protocol error: %s", text);
+}
+
+static void
+fail_by_socket(struct sshlink *link, enum err err)
+{
+    if (err == ERR_EOF)
+        sshlink_fail(link, ERR_RESET, "connection closed by the server");
+    else
+        sshlink_fail(link, err, "%s", err_text(err));
+}
+
+/* --- the pump ------------------------------------------------------------- */
+
+/* Lets libssh have all that was read, 4,096 bytes at a time. */
+static void
+dispatch(struct sshlink *link)
+{
+    unsigned stuck = 0;
+
+    ssh_set_log_level(SSH_LOG_WARN);
+    ssh_set_log_callback(on_log);
+    ssh_set_log_userdata(link);
+    sshio_listen(link->io, true);
+    while (sshio_unread(link->io) > 0 && stuck < 8) {
+        size_t before = sshio_unread(link->io);
+
+        ssh_event_dopoll(link->event, 0);
+        if (has_ended(link))
+            break;
+        stuck = sshio_unread(link->io) == before ? stuck + 1 : 0;
+    }
+    sshio_listen(link->io, false);
+    ssh_set_log_userdata(NULL);
+    if (has_ended(link))
+        fail_by_libssh(link);
+    else if (stuck)
+        sshlink_fail(link, ERR_PROTOCOL, "libssh reads no more");
+}
+
+/* sshd leaves Nagle's algorithm on: what it answers next would wait for our
+ * delayed acknowledgement. The kernel forgets this at will, so it is said
+ * after every read. */
+static void
+acknowledge_at_once(const struct sshlink *link)
+{
+    int on = 1;
+
+    if (link->is_tcp)
+        setsockopt(link->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
+static void
+start_ticking(struct sshlink *link)
+{
+    if (ev_is_active(&link->tick))
+        return;
+    link->ticked_at = clock_seconds();
+    ev_timer_again(worker_loop(link->worker), &link->tick);
+}
+
+static void
+pump(struct sshlink *link)
+{
+    size_t got = 0;
+    enum err err = sshio_fill(link->io, SSHIO_FILL_BYTES, &got);
+
+    if (err == ERR_AGAIN)
+        return;
+    if (err) {
+        fail_by_socket(link, err);
+        return;
+    }
+    acknowledge_at_once(link);
+    link->heard = clock_seconds();
+    link->probes = 0;
+    dispatch(link);
+    link->exchanges = false;
+    link->has_news = true;
+    start_ticking(link);
+    sshlink_touch(link);
+}
+
+static void
+watch(struct sshlink *link)
+{
+    struct ev_loop *loop = worker_loop(link->worker);
+    int wanted = EV_READ | (sshio_unsent(link->io) > 0 ? EV_WRITE : 0);
+
+    if ((link->watcher.events & (EV_READ | EV_WRITE)) == wanted)
+        return;
+    ev_io_stop(loop, &link->watcher);
+    ev_io_modify(&link->watcher, wanted);
+    ev_io_start(loop, &link->watcher);
+}
+
+/* libssh keeps a packet until it has polled that it may send it. */
+static void
+flush_libssh(struct sshlink *link)
+{
+    if (ssh_get_poll_flags(link->session) & SSH_WRITE_PENDING)
+        ssh_event_dopoll(link->event, 0);
+}
+
+static void
+flush(struct sshlink *link)
+{
+    enum err err;
+
+    flush_libssh(link);
+    err = sshio_flush(link->io);
+    if (err && err != ERR_AGAIN)
+        fail_by_socket(link, err);
+    else
+        watch(link);
+    atomic_store_explicit(&link->load->unsent,
+                          (unsigned)sshio_unsent(link->io),
+                          memory_order_relaxed);
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    struct sshlink *link = watcher->data;
+
+    (void)loop;
+    if (events & EV_READ)
+        pump(link);
+    sshlink_touch(link);
+}
+
+/* Tells those that are ready now; what gets ready meanwhile is next time's. */
+static void
+tell_ready(struct sshlink *link)
+{
+    struct sshchan *chan;
+    unsigned count = 0;
+
+    DL_FOREACH2 (link->ready, chan, ready_next)
+        count++;
+    while (count-- > 0 && link->ready)
+        sshchan_tell(link->ready);
+}
+
+static void
+tell_down(struct sshlink *link)
+{
+    if (!link->is_down || link->told_down || link->has_destroyed)
+        return;
+    link->told_down = true;
+    link->down(link->arg, link->err, link->text);
+}
+
+/* What is to be done outside of libssh, after a round of the loop in which
+ * something happened. */
+static void
+on_task(struct task *task)
+{
+    struct sshlink *link =
+        (struct sshlink *)((char *)task - offsetof(struct sshlink, task));
+
+    if (!link->is_down) {
+        if (link->has_news)
+            sshopen_look(link);
+        link->has_news = false;
+        sshchan_reap(link);
+        flush(link);
+    }
+    if (!link->has_destroyed)
+        sshchan_unblock(link);
+    if (!link->has_destroyed)
+        sshopen_tell(link);
+    tell_ready(link);
+    if (!link->is_down)
+        flush(link);
+    tell_down(link);
+}
+
+/* --- whether it lives ----------------------------------------------------- */
+
+static double
+patience(const struct sshdest *dest)
+{
+    unsigned count = dest->alive_count_max > 1 ? dest->alive_count_max : 2;
+
+    return (double)dest->alive_interval * count;
+}
+
+static void
+send_probe(struct sshlink *link)
+{
+    uint64_t before = sshio_sent(link->io);
+
+    /* The first call may do no more than take the answer to the last one. */
+    ssh_send_keepalive(link->session);
+    if (sshio_sent(link->io) == before)
+        ssh_send_keepalive(link->session);
+    link->probes++;
+    sshlink_touch(link);
+}
+
+static void
+on_alive(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct sshlink *link = timer->data;
+    const struct sshdest *dest = link->dest;
+    double silence = clock_seconds() - link->heard;
+    double due = (double)dest->alive_interval * (link->probes + 1);
+
+    (void)events;
+    if (silence >= patience(dest) - 0.01 && link->probes > 0) {
+        sshlink_fail(link, ERR_TIMED_OUT,
+                     "nothing was heard from the server for %.0f s", silence);
+        return;
+    }
+    if (silence >= due - 0.01) {
+        send_probe(link);
+        due += dest->alive_interval;
+    }
+    timer->repeat = due - silence > 0.01 ? due - silence : 0.01;
+    ev_timer_again(loop, timer);
+}
+
+/* Bytes a second, and the path's round-trip time. */
+static void
+look_at_path(struct sshlink *link)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    if (link->is_tcp &&
+        getsockopt(link->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
+        unsigned us = info.tcpi_min_rtt > 0 && info.tcpi_min_rtt < ~0u
+                          ? info.tcpi_min_rtt
+                          : info.tcpi_rtt;
+
+        link->rtt = us * 1e-6;
+    }
+    atomic_store_explicit(&link->load->rtt_us, (unsigned)(link->rtt * 1e6),
+                          memory_order_relaxed);
+}
+
+static uint64_t
+moved(const struct sshlink *link)
+{
+    return atomic_load_explicit(&link->load->in, memory_order_relaxed) +
+           atomic_load_explicit(&link->load->out, memory_order_relaxed);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct sshlink *link = timer->data;
+    double now = clock_seconds();
+    uint64_t all = moved(link);
+    double rate = now > link->ticked_at ? (double)(all - link->ticked) /
+                                              (now - link->ticked_at)
+                                        : 0;
+
+    (void)events;
+    link->ticked = all;
+    link->ticked_at = now;
+    atomic_store_explicit(&link->load->rate,
+                          rate < 4e9 ? (unsigned)rate : 4000000000u,
+                          memory_order_relaxed);
+    look_at_path(link);
+    sshopen_ask(link);
+    if (rate <= 0 && !link->phases[SSHCHAN_OPENING])
+        ev_timer_stop(loop, timer);
+}
+
+/* --- beginning and end ---------------------------------------------------- */
+
+static void
+release(struct task *task)
+{
+    struct sshlink *link =
+        (struct sshlink *)((char *)task - offsetof(struct sshlink, release));
+
+    free(link);
+}
+
+void
+sshlink_let_go(struct sshlink *link)
+{
+    if (link->has_destroyed && link->streams == 0) {
+        worker_undefer(link->worker, &link->task);
+        worker_defer(link->worker, &link->release);
+    }
+}
+
+/* What the socket is to do for us; not every one is of TCP. */
+static void
+set_socket(struct sshlink *link)
+{
+    unsigned bound = (unsigned)(patience(link->dest) * 1000);
+    int notsent = NOTSENT_BYTES;
+    int domain = 0;
+    int on = 1;
+    socklen_t len = sizeof(domain);
+
+    fcntl(link->fd, F_SETFL, fcntl(link->fd, F_GETFL) | O_NONBLOCK);
+    getsockopt(link->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+    link->is_tcp = domain == AF_INET || domain == AF_INET6;
+    if (!link->is_tcp)
+        return;
+    setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(link->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent,
+               sizeof(notsent));
+    if (bound > 0)
+        setsockopt(link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &bound,
+                   sizeof(bound));
+    acknowledge_at_once(link);
+}
+
+static void
+set_watchers(struct sshlink *link)
+{
+    struct ev_loop *loop = worker_loop(link->worker);
+    double interval = link->dest->alive_interval;
+
+    ev_io_init(&link->watcher, on_io, link->fd, EV_READ);
+    ev_timer_init(&link->alive, on_alive, 0., interval);
+    ev_timer_init(&link->tick, on_tick, 0., TICK_SECONDS);
+    link->watcher.data = link->alive.data = link->tick.data = link;
+    ev_io_start(loop, &link->watcher);
+    if (interval > 0)
+        ev_timer_again(loop, &link->alive);
+}
+
+static struct sshlink *
+create(const struct sshlink_config *config)
+{
+    struct sshlink *link = calloc(1, sizeof(*link));
+
+    if (!link)
+        return NULL;
+    link->worker = config->worker;
+    link->dest = config->dest;
+    link->load = config->load;
+    link->down = config->down;
+    link->arg = config->arg;
+    link->session = config->session;
+    link->task.run = on_task;
+    link->release.run = release;
+    link->fd = ssh_get_fd(config->session);
+    link->number = 42;
+    link->heard = clock_seconds();
+    memset(config->load, 0, sizeof(*config->load));
+    return link;
+}
+
+/* ssh_disconnect leaves a descriptor open that was given to the session, as
+ * ours are, and forgets it. */
+static void
+end_session(ssh_session session)
+{
+    int fd = ssh_get_fd(session);
+
+    ssh_disconnect(session);
+    ssh_free(session);
+    if (fd >= 0)
+        close(fd);
+}
+
+enum err
+sshlink_create(const struct sshlink_config *config, struct sshlink **result)
+{
+    struct sshlink *link = create(config);
+    enum err err = ERR_NO_MEMORY;
+
+    if (!link)
+        goto fail;
+    link->event = ssh_event_new();
+    if (!link->event ||
+        ssh_event_add_session(link->event, link->session) != SSH_OK)
+        goto fail;
+    err = sshio_attach(link->fd, &link->io);
+    if (err)
+        goto fail;
+    ssh_set_blocking(link->session, 0);
+    set_socket(link);
+    look_at_path(link);
+    set_watchers(link);
+    sshlink_touch(link);
+    *result = link;
+    return ERR_OK;
+
+fail:
+    if (link && link->event)
+        ssh_event_free(link->event);
+    end_session(config->session);
+    free(link);
+    return err;
+}
+
+static void
+forget_streams(struct sshlink *link)
+{
+    struct sshchan *chan;
+
+    while ((chan = link->phases[SSHCHAN_OPENING]))
+        sshchan_free(chan);
+    while ((chan = link->phases[SSHCHAN_SETTLED]))
+        sshchan_free(chan);
+    while ((chan = link->phases[SSHCHAN_CLOSING]))
+        sshchan_free(chan);
+    DL_FOREACH (link->phases[SSHCHAN_OPEN], chan) {
+        sshchan_rescue(chan);
+        ssh_remove_channel_callbacks(chan->channel, &chan->callbacks);
+        chan->channel = NULL;
+        chan->buffered = 0;
+        sshchan_attend(chan);
+    }
+}
+
+void
+sshlink_destroy(struct sshlink *link)
+{
+    if (!link)
+        return;
+    worker_assert_here(link->worker);
+    stop_watching(link);
+    link->has_destroyed = true;
+    link->failed = NULL;
+    forget_streams(link);
+    if (!link->is_down) {
+        flush_libssh(link);
+        sshio_flush(link->io);
+        sshio_hurry(link->io);
+    }
+    link->is_down = true;
+    ssh_event_free(link->event);
+    end_session(link->session);
+    sshio_detach(link->io);
+    link->session = NULL;
+    link->io = NULL;
+    link->load = NULL;
+    sshlink_let_go(link);
+}
+
+unsigned
+sshlink_streams(const struct sshlink *link)
+{
+    return link->streams;
+}

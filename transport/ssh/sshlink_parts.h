@@ -1,0 +1,197 @@
+/* The inside of a link, shared by sshlink, sshchan and sshopen alone.
+ *
+ * A channel is in one phase at a time:
+ *
+ *     OPENING -> SETTLED -> OPEN -> CLOSING -> (freed)
+ *        |          |
+ *        +----------+-> CLOSING, or freed where it was refused
+ *
+ *     OPENING  asked for; no outcome yet
+ *     SETTLED  the outcome is there, and is to be told
+ *     OPEN     a stream that its owner has
+ *     CLOSING  the owner is gone; the far side isn't yet
+ *
+ * Beside that, it is in the list of those to be told something (ready), and of
+ * those that wait for room to write (blocked): what happens in one round costs
+ * as much as there are channels that it concerns. */
+#ifndef CULVERT_TRANSPORT_SSH_SSHLINK_PARTS_H
+#define CULVERT_TRANSPORT_SSH_SSHLINK_PARTS_H
+
+#include <ev.h>
+#include <libssh/callbacks.h>
+#include <libssh/libssh.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/base/log.h"
+#include "transport/ssh/sshio.h"
+#include "transport/ssh/sshlink.h"
+#include "transport/ssh/sshwindow.h"
+
+enum sshchan_phase {
+    SSHCHAN_OPENING,
+    SSHCHAN_SETTLED,
+    SSHCHAN_OPEN,
+    SSHCHAN_CLOSING,
+    SSHCHAN_PHASES, /* how many there are */
+};
+
+struct sshchan {
+    struct stream stream; /* first: a stream is its channel */
+    struct sshlink *link; /* its memory stays until the last stream is closed */
+    ssh_channel channel;  /* NULL once the session is gone */
+    struct ssh_channel_callbacks_struct callbacks;
+    struct sshlink_open *open; /* OPENING, SETTLED; NULL when cancelled */
+    enum sshchan_phase phase;
+    uint32_t number; /* libssh's, which has no getter */
+    double asked;    /* when it was opened */
+    enum err err;    /* SETTLED: the outcome */
+
+    unsigned wanted;
+    bool is_ready;   /* in that list */
+    bool is_blocked; /* in that list */
+    bool finished;   /* the owner has sent its end */
+    bool has_eof;    /* the peer has sent its end */
+    bool has_close;  /* the peer has closed */
+    bool sent_close;
+    bool touched; /* bytes have come in this round */
+
+    size_t buffered;         /* bytes that libssh holds */
+    uint8_t *queue;          /* taken from libssh after a stall, or NULL */
+    size_t queue_at;         /* what is left of it starts here */
+    size_t queue_end;        /* and ends here */
+    struct sshwindow window; /* what the peer may send */
+
+    struct task release;
+    struct sshchan *prev, *next;                 /* of its phase */
+    struct sshchan *ready_prev, *ready_next;     /* to be told */
+    struct sshchan *blocked_prev, *blocked_next; /* no room to write */
+};
+
+struct sshlink {
+    struct worker *worker;
+    const struct sshdest *dest;
+    struct sshlink_load *load;
+    void (*down)(void *arg, enum err err, const char *text);
+    void *arg;
+
+    ssh_session session; /* NULL once destroyed */
+    ssh_event event;
+    struct sshio *io;
+    int fd;
+    bool is_tcp;
+
+    ev_io watcher;
+    ev_timer alive; /* when to ask whether the server lives */
+    ev_timer tick;  /* rates and round-trip times, while there is traffic */
+    struct task task;
+    struct task release;
+
+    bool is_down;       /* it has ended */
+    bool told_down;     /* and so has the owner been told */
+    bool has_destroyed; /* the owner has left */
+    enum err err;       /* why it ended */
+    char text[320];
+    double heard;    /* when bytes came last */
+    unsigned probes; /* keepalives since then */
+    uint64_t ticked; /* bytes moved at the last tick */
+    double ticked_at;
+    double rtt; /* seconds of the path; 0: unknown */
+
+    uint32_t number; /* of the channel that was opened last */
+    struct sshchan *phases[SSHCHAN_PHASES];
+    struct sshchan *ready;
+    struct sshchan *blocked;
+    struct sshlink_open *failed; /* without memory for a channel: chained by
+                                  * chan_ */
+    unsigned streams;            /* given, and not closed */
+    bool close_due; /* something of the closing ones is to be looked at */
+    bool was_prohibited; /* and that has been explained */
+    bool exchanges;      /* keys: libssh takes nothing to send, it seems */
+    bool has_news;       /* packets have come since opens were looked at */
+
+    ssh_channel runner; /* runs `true` for server_nodelay */
+    bool runner_asked;
+    void *window_room; /* where a window's worth of bytes could be read to */
+};
+
+/* --- sshlink.c ------------------------------------------------------------ */
+
+/* The link has ended; the first reason counts. text: printf's. Safe anywhere
+ * but in a callback of libssh's. */
+void sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Adds to one of the load's counters; nothing once the owner has left. */
+#define SSHLINK_COUNT(link, counter, more)                            \
+    do {                                                              \
+        if ((link)->load)                                             \
+            atomic_fetch_add_explicit(&(link)->load->counter, (more), \
+                                      memory_order_relaxed);          \
+    } while (0)
+
+/* The task that tells, looks and flushes is to run. */
+void sshlink_touch(struct sshlink *link);
+
+/* Whether a channel may hand over more to be sent; small: a keystroke's worth,
+ * which goes before bulk. */
+bool sshlink_has_room(const struct sshlink *link, bool small);
+
+/* One thing less refers to the link. */
+void sshlink_let_go(struct sshlink *link);
+
+/* --- sshchan.c ------------------------------------------------------------ */
+
+/* A channel with its callbacks set, in no phase; NULL when out of memory. */
+struct sshchan *sshchan_create(struct sshlink *link);
+
+/* Frees it and libssh's part, which is closed, was refused, or is gone. From
+ * the loop alone. */
+void sshchan_free(struct sshchan *chan);
+
+void sshchan_set_phase(struct sshchan *chan, enum sshchan_phase phase);
+
+/* It goes to its owner as a stream. */
+struct stream *sshchan_give(struct sshchan *chan);
+
+/* Nobody has it any more: closes it, now or as soon as may be. */
+void sshchan_begin_close(struct sshchan *chan);
+
+/* Puts it into the list of those to be told, if there is anything. */
+void sshchan_attend(struct sshchan *chan);
+
+/* Tells one. */
+void sshchan_tell(struct sshchan *chan);
+
+/* Looks at those that close, after a round. */
+void sshchan_reap(struct sshlink *link);
+
+/* Moves those that can write now from the blocked to the ready. */
+void sshchan_unblock(struct sshlink *link);
+
+/* Gives the peer of one that has received something in this round the window
+ * that is due. */
+void sshchan_grow(struct sshchan *chan);
+
+/* The session is about to go: takes what libssh holds. */
+void sshchan_rescue(struct sshchan *chan);
+
+/* --- sshopen.c ------------------------------------------------------------ */
+
+/* A line of libssh's log: is it about a refusal? */
+void sshopen_note(struct sshlink *link, const char *line);
+
+/* Looks for opens that have an outcome, after a round. */
+void sshopen_look(struct sshlink *link);
+
+/* Asks libssh about opens of which nothing was heard, now and then. */
+void sshopen_ask(struct sshlink *link);
+
+/* All that are under way have failed. */
+void sshopen_fail_all(struct sshlink *link);
+
+/* Tells the outcomes. */
+void sshopen_tell(struct sshlink *link);
+
+#endif
