@@ -26,6 +26,13 @@ self_of(struct stream *stream)
     return (struct sshchan *)stream;
 }
 
+/* Nothing more can be written. */
+static bool
+is_shut(const struct sshchan *chan)
+{
+    return chan->link->is_down || chan->has_close || !chan->channel;
+}
+
 /* --- libssh's callbacks: they note, and act later ------------------------- */
 
 static int
@@ -146,6 +153,21 @@ drop_queue(struct sshchan *chan)
     chan->queue_at = chan->queue_end = 0;
 }
 
+static void
+set_extra(struct sshchan *chan, uint64_t before)
+{
+    chan->link->extra += sshwindow_extra(&chan->window) - before;
+}
+
+static void
+note_stall(struct sshchan *chan)
+{
+    uint64_t before = sshwindow_extra(&chan->window);
+
+    sshwindow_stalled(&chan->window);
+    set_extra(chan, before);
+}
+
 void
 sshchan_free(struct sshchan *chan)
 {
@@ -153,6 +175,7 @@ sshchan_free(struct sshchan *chan)
 
     leave_lists(chan);
     sshchan_set_phase(chan, SSHCHAN_PHASES);
+    note_stall(chan);
     drop_queue(chan);
     if (chan->channel) {
         ssh_remove_channel_callbacks(chan->channel, &chan->callbacks);
@@ -171,7 +194,8 @@ sshchan_give(struct sshchan *chan)
     link->streams++;
     SSHLINK_COUNT(link, channels, 1u);
     sshchan_set_phase(chan, SSHCHAN_OPEN);
-    sshchan_grow(chan);
+    if (chan->buffered == 0)
+        sshchan_grow(chan, 0);
     return &chan->stream;
 }
 
@@ -225,13 +249,6 @@ sshchan_reap(struct sshlink *link)
 }
 
 /* --- readiness ------------------------------------------------------------ */
-
-/* Nothing more can be written. */
-static bool
-is_shut(const struct sshchan *chan)
-{
-    return chan->link->is_down || chan->has_close || !chan->channel;
-}
 
 static bool
 is_writable(const struct sshchan *chan)
@@ -299,7 +316,8 @@ sshchan_unblock(struct sshlink *link)
 
     if (!link->is_down && !sshlink_has_room(link, false))
         return;
-    DL_FOREACH_SAFE2 (link->blocked, chan, next, blocked_next) {
+    DL_FOREACH_SAFE2(link->blocked, chan, next, blocked_next)
+    {
         if (!is_writable(chan))
             continue;
         DL_DELETE2(link->blocked, chan, blocked_prev, blocked_next);
@@ -328,13 +346,25 @@ chan_want(struct stream *stream, unsigned events)
 /* --- reading -------------------------------------------------------------- */
 
 void
-sshchan_grow(struct sshchan *chan)
+sshchan_grow(struct sshchan *chan, size_t drained)
 {
     struct sshlink *link = chan->link;
+    uint64_t before = sshwindow_extra(&chan->window);
+    uint64_t spare =
+        link->extra < EXTRA_MAX_BYTES ? EXTRA_MAX_BYTES - link->extra : 0;
+    void *room;
     uint32_t size;
 
-    (void)size;
-    (void)link;
+    if (chan->has_eof || is_shut(chan))
+        return;
+    size = sshwindow_drained(&chan->window, (uint32_t)drained, link->rtt, spare,
+                             clock_seconds);
+    set_extra(chan, before);
+    room = size ? sshlink_window_room(link) : NULL;
+    /* Nothing is there to be read, nor can come meanwhile: this only asks for
+     * room for so much. */
+    if (room)
+        ssh_channel_read_timeout(chan->channel, room, size, 0, 0);
 }
 
 /* Takes all that libssh holds, in one call: each read lets the window grow
@@ -355,12 +385,24 @@ take_all(struct sshchan *chan, void *bytes, size_t *got)
 }
 
 static enum err
+read_directly(struct sshchan *chan, void *bytes, size_t *got)
+{
+    enum err err = take_all(chan, bytes, got);
+
+    if (!err)
+        sshchan_grow(chan, *got);
+    return err;
+}
+
+static enum err
 take_to_queue(struct sshchan *chan)
 {
     uint8_t *queue = malloc(chan->buffered);
     size_t got = 0;
     enum err err;
 
+    if (chan->buffered > SSHWINDOW_FLOOR / 2)
+        note_stall(chan);
     if (!queue)
         return ERR_NO_MEMORY;
     err = take_all(chan, queue, &got);
@@ -396,7 +438,7 @@ chan_read(struct stream *stream, void *bytes, size_t size, size_t *got)
 
     if (!chan->queue && chan->buffered > 0 && chan->channel) {
         if (chan->buffered <= size)
-            return take_all(chan, bytes, got);
+            return read_directly(chan, bytes, got);
         err = take_to_queue(chan);
     }
     if (err)
@@ -475,8 +517,8 @@ chan_writev(struct stream *stream, const struct iovec *parts, int count,
     if (most > window)
         most = window;
     for (int i = 0; i < count && all < most; i++) {
-        size_t len = parts[i].iov_len < most - all ? parts[i].iov_len
-                                                   : most - all;
+        size_t len =
+            parts[i].iov_len < most - all ? parts[i].iov_len : most - all;
         int n;
 
         if (len == 0)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -221,8 +222,7 @@ flush(struct sshlink *link)
         fail_by_socket(link, err);
     else
         watch(link);
-    atomic_store_explicit(&link->load->unsent,
-                          (unsigned)sshio_unsent(link->io),
+    atomic_store_explicit(&link->load->unsent, (unsigned)sshio_unsent(link->io),
                           memory_order_relaxed);
 }
 
@@ -244,8 +244,8 @@ tell_ready(struct sshlink *link)
     struct sshchan *chan;
     unsigned count = 0;
 
-    DL_FOREACH2 (link->ready, chan, ready_next)
-        count++;
+    DL_FOREACH2(link->ready, chan, ready_next)
+    count++;
     while (count-- > 0 && link->ready)
         sshchan_tell(link->ready);
 }
@@ -268,8 +268,10 @@ on_task(struct task *task)
         (struct sshlink *)((char *)task - offsetof(struct sshlink, task));
 
     if (!link->is_down) {
-        if (link->has_news)
+        if (link->has_news) {
             sshopen_look(link);
+            sshrun_look(link);
+        }
         link->has_news = false;
         sshchan_reap(link);
         flush(link);
@@ -361,9 +363,9 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     struct sshlink *link = timer->data;
     double now = clock_seconds();
     uint64_t all = moved(link);
-    double rate = now > link->ticked_at ? (double)(all - link->ticked) /
-                                              (now - link->ticked_at)
-                                        : 0;
+    double rate = now > link->ticked_at
+                      ? (double)(all - link->ticked) / (now - link->ticked_at)
+                      : 0;
 
     (void)events;
     link->ticked = all;
@@ -378,6 +380,20 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 /* --- beginning and end ---------------------------------------------------- */
+
+void *
+sshlink_window_room(struct sshlink *link)
+{
+    void *room;
+
+    if (link->window_room)
+        return link->window_room;
+    room = mmap(NULL, SSHWINDOW_MAX, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room != MAP_FAILED)
+        link->window_room = room;
+    return link->window_room;
+}
 
 static void
 release(struct task *task)
@@ -490,6 +506,8 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
     set_socket(link);
     look_at_path(link);
     set_watchers(link);
+    if (link->dest->server_nodelay)
+        sshrun_start(link);
     sshlink_touch(link);
     *result = link;
     return ERR_OK;
@@ -541,6 +559,8 @@ sshlink_destroy(struct sshlink *link)
     ssh_event_free(link->event);
     end_session(link->session);
     sshio_detach(link->io);
+    if (link->window_room)
+        munmap(link->window_room, SSHWINDOW_MAX);
     link->session = NULL;
     link->io = NULL;
     link->load = NULL;

@@ -24,7 +24,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transport/base/log.h"
 #include "transport/ssh/sshio.h"
 #include "transport/ssh/sshlink.h"
 #include "transport/ssh/sshwindow.h"
@@ -35,6 +34,13 @@ enum sshchan_phase {
     SSHCHAN_OPEN,
     SSHCHAN_CLOSING,
     SSHCHAN_PHASES, /* how many there are */
+};
+
+/* How far `true` has got. */
+enum sshrun_state {
+    SSHRUN_OPENING, /* its channel */
+    SSHRUN_ASKING,  /* for the command */
+    SSHRUN_ENDING,  /* it ran, or was refused */
 };
 
 struct sshchan {
@@ -55,7 +61,6 @@ struct sshchan {
     bool has_eof;    /* the peer has sent its end */
     bool has_close;  /* the peer has closed */
     bool sent_close;
-    bool touched; /* bytes have come in this round */
 
     size_t buffered;         /* bytes that libssh holds */
     uint8_t *queue;          /* taken from libssh after a stall, or NULL */
@@ -106,14 +111,15 @@ struct sshlink {
     struct sshlink_open *failed; /* without memory for a channel: chained by
                                   * chan_ */
     unsigned streams;            /* given, and not closed */
-    bool close_due; /* something of the closing ones is to be looked at */
+    bool close_due;      /* something of the closing ones is to be looked at */
     bool was_prohibited; /* and that has been explained */
     bool exchanges;      /* keys: libssh takes nothing to send, it seems */
     bool has_news;       /* packets have come since opens were looked at */
 
     ssh_channel runner; /* runs `true` for server_nodelay */
-    bool runner_asked;
+    enum sshrun_state running;
     void *window_room; /* where a window's worth of bytes could be read to */
+    uint64_t extra;    /* what windows have beyond libssh's floor, together */
 };
 
 /* --- sshlink.c ------------------------------------------------------------ */
@@ -140,6 +146,10 @@ bool sshlink_has_room(const struct sshlink *link, bool small);
 
 /* One thing less refers to the link. */
 void sshlink_let_go(struct sshlink *link);
+
+/* Lends room for a window of SSHWINDOW_MAX, whose content means nothing; NULL
+ * when there is none. */
+void *sshlink_window_room(struct sshlink *link);
 
 /* --- sshchan.c ------------------------------------------------------------ */
 
@@ -170,12 +180,20 @@ void sshchan_reap(struct sshlink *link);
 /* Moves those that can write now from the blocked to the ready. */
 void sshchan_unblock(struct sshlink *link);
 
-/* Gives the peer of one that has received something in this round the window
- * that is due. */
-void sshchan_grow(struct sshchan *chan);
+/* The reader has taken so many bytes, and libssh holds none: gives the peer
+ * the window that is due. */
+void sshchan_grow(struct sshchan *chan, size_t drained);
 
 /* The session is about to go: takes what libssh holds. */
 void sshchan_rescue(struct sshchan *chan);
+
+/* --- sshrun.c ------------------------------------------------------------- */
+
+/* Runs `true` on the server, so that it sets TCP_NODELAY; once. */
+void sshrun_start(struct sshlink *link);
+
+/* Goes on with it, after a round. */
+void sshrun_look(struct sshlink *link);
 
 /* --- sshopen.c ------------------------------------------------------------ */
 

@@ -12,6 +12,7 @@
 #include <utlist.h>
 
 #include "transport/base/clock.h"
+#include "transport/base/log.h"
 #include "transport/ssh/sshreason.h"
 
 /* An open of which nothing was heard for so long is asked about: a line of the
@@ -103,9 +104,9 @@ ask(struct sshchan *chan)
     unsigned port = target->port;
 
     if (target->kind == TARGET_UNIX)
-        return ssh_channel_open_forward_unix(
-            chan->channel, target->name, host_of(&open->client, client),
-            addr_port(&open->client));
+        return ssh_channel_open_forward_unix(chan->channel, target->name,
+                                             host_of(&open->client, client),
+                                             addr_port(&open->client));
     if (target->kind == TARGET_ADDR) {
         name = addr_format_host(&target->addr, host);
         port = addr_port(&target->addr);

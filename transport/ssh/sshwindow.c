@@ -1,7 +1,5 @@
 #include "transport/ssh/sshwindow.h"
 
-#include <stdbool.h>
-
 /* A round trip with no more than this is a near one: there libssh's own window
  * is enough, and asking for more costs packets. */
 #define NEAR_SECONDS 0.002
@@ -20,12 +18,6 @@ measure_anew(struct sshwindow *window, double now)
     window->since = now;
 }
 
-static bool
-is_the_limit(const struct sshwindow *window, double now, double rtt)
-{
-    return now - window->since < rtt * ABOUT;
-}
-
 static uint32_t
 larger(uint32_t size, uint64_t spare)
 {
@@ -35,8 +27,8 @@ larger(uint32_t size, uint64_t spare)
 }
 
 uint32_t
-sshwindow_drained(struct sshwindow *window, uint32_t bytes, double now,
-                  double rtt, uint64_t spare)
+sshwindow_drained(struct sshwindow *window, uint32_t bytes, double rtt,
+                  uint64_t spare, double (*now)(void))
 {
     if (rtt <= NEAR_SECONDS)
         return 0;
@@ -44,13 +36,15 @@ sshwindow_drained(struct sshwindow *window, uint32_t bytes, double now,
     if (window->size == 0) { /* the peer waits behind libssh's first window */
         window->size = SSHWINDOW_FLOOR;
         window->topped = window->taken;
-        measure_anew(window, now);
+        measure_anew(window, now());
         return window->size;
     }
     if (window->taken - window->from >= window->size) {
-        if (is_the_limit(window, now, rtt))
+        double at = now();
+
+        if (at - window->since < rtt * ABOUT)
             window->size = larger(window->size, spare);
-        measure_anew(window, now);
+        measure_anew(window, at);
     }
     if (window->taken - window->topped < window->size / PART)
         return 0;

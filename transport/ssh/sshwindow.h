@@ -25,11 +25,12 @@ struct sshwindow {
     double since;    /* and the time */
 };
 
-/* Bytes have been drained: received, and taken by the reader. now and rtt are
- * seconds; rtt 0: unknown. spare: how many bytes more the process may grant.
- * Returns the window to ask for now, with nothing buffered; 0: leave it. */
-uint32_t sshwindow_drained(struct sshwindow *window, uint32_t bytes, double now,
-                           double rtt, uint64_t spare);
+/* Bytes have been drained: received, and taken by the reader. rtt: seconds; 0:
+ * unknown. spare: how many bytes more may be granted. now: the time in seconds,
+ * asked only where it matters. Returns the window to ask for now, with nothing
+ * buffered; 0: leave it. */
+uint32_t sshwindow_drained(struct sshwindow *window, uint32_t bytes, double rtt,
+                           uint64_t spare, double (*now)(void));
 
 /* The reader has stalled: what it is granted goes back to the floor. */
 void sshwindow_stalled(struct sshwindow *window);
