@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "transport/ssh/ssh.h"
 #include "transport/tcp/tcp.h"
 
 static const struct transport_ops *const built_in[] = {
     &transport_tcp_ops,
+    &transport_ssh_ops,
 };
 
 enum err

@@ -33,9 +33,14 @@ struct sshconnect_request {
                                   * resolver; source address and family come
                                   * from dest */
     struct sshcred *cred;        /* borrowed likewise */
+    double patience;             /* seconds for reaching a server whose
+                                  * connect_timeout is 0; 0: the system's */
     void (*done)(void *arg, const struct sshconnect_outcome *outcome);
     void *arg;
 };
+
+/* Room for a text: a failure's names and steps, over some hops. */
+#define SSHCONNECT_TEXT_MAX 1024
 
 /* Starts. Gives up by itself after dest's connect_timeout for reaching and
  * exchanging keys; a person may take longer. Returns ERR_OK and *connect
@@ -44,6 +49,8 @@ struct sshconnect_request {
  * Thread: the connector's worker, as all here. */
 enum err sshconnect_start(const struct sshconnect_request *request,
                           struct sshconnect **connect);
+
+/* Ends it: done is never called. NULL does nothing. */
 void sshconnect_cancel(struct sshconnect *connect);
 
 /* After the session has been freed. NULL does nothing. */

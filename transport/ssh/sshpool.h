@@ -22,10 +22,14 @@
 
 struct sshpool;
 
+/* More links than this to one server serve nobody. */
+#define SSHPOOL_CONNECTIONS_MAX 64
+
 struct sshpool_config {
     const struct sshdest *dest; /* borrowed until destroy */
     struct sshcred *cred;       /* borrowed until destroy */
-    unsigned connections;       /* at most so many links; at least 1 */
+    unsigned connections;       /* at most so many links: at least 1; more than
+                                 * SSHPOOL_CONNECTIONS_MAX are as many */
     unsigned workers;           /* how many members will join */
 };
 

@@ -1,0 +1,88 @@
+/* The server resolves names, so that dial->permit, which judges the addresses
+ * that a name leads to, is not asked: a rule against a network stops who asks
+ * for an address in it, not who asks for a name that leads there. Only the
+ * server could (sshd's PermitOpen). Nor is the near end of the connection
+ * known, or the address that was reached. */
+#include "transport/ssh/ssh.h"
+
+#include <stdlib.h>
+
+#include "transport/ssh/sshmember.h"
+
+struct ssh {
+    struct transport transport;
+    struct sshmember *member;
+};
+
+static struct sshmember *
+member_of(struct transport *transport)
+{
+    return ((struct ssh *)transport)->member;
+}
+
+static void
+ssh_destroy(struct transport *transport)
+{
+    sshmember_leave(member_of(transport));
+    free(transport);
+}
+
+static enum err
+ssh_create(const char *rest, struct connector *connector, void *shared,
+           struct transport **transport, const char **why)
+{
+    struct ssh *ssh;
+    enum err err;
+
+    if (*rest) {
+        *why = "ssh: takes nothing behind the colon";
+        return ERR_MALFORMED;
+    }
+    *why = err_text(ERR_NO_MEMORY);
+    ssh = calloc(1, sizeof(*ssh));
+    if (!ssh)
+        return ERR_NO_MEMORY;
+    ssh->transport.ops = &transport_ssh_ops;
+    err = sshmember_join(shared, connector, &ssh->member);
+    if (err) {
+        free(ssh);
+        return err;
+    }
+    *transport = &ssh->transport;
+    return ERR_OK;
+}
+
+static void
+ssh_dial_start(struct transport *transport, struct dial *dial)
+{
+    sshmember_dial_start(member_of(transport), dial);
+}
+
+static void
+ssh_dial_cancel(struct transport *transport, struct dial *dial)
+{
+    sshmember_dial_cancel(member_of(transport), dial);
+}
+
+static struct worker *
+ssh_home(struct transport *transport)
+{
+    return sshmember_home(member_of(transport));
+}
+
+static void
+ssh_drain(struct transport *transport)
+{
+    (void)transport;
+}
+
+const struct transport_ops transport_ssh_ops = {
+    .abi = TRANSPORT_ABI,
+    .scheme = "ssh",
+    .create = ssh_create,
+    .dial_start = ssh_dial_start,
+    .dial_cancel = ssh_dial_cancel,
+    .home = ssh_home,
+    .drain = ssh_drain,
+    .destroy = ssh_destroy,
+};
