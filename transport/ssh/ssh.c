@@ -21,14 +21,14 @@ member_of(struct transport *transport)
 }
 
 static void
-ssh_destroy(struct transport *transport)
+destroy(struct transport *transport)
 {
     sshmember_leave(member_of(transport));
     free(transport);
 }
 
 static enum err
-ssh_create(const char *rest, struct connector *connector, void *shared,
+create(const char *rest, struct connector *connector, void *shared,
            struct transport **transport, const char **why)
 {
     struct ssh *ssh;
@@ -53,25 +53,25 @@ ssh_create(const char *rest, struct connector *connector, void *shared,
 }
 
 static void
-ssh_dial_start(struct transport *transport, struct dial *dial)
+start_dial(struct transport *transport, struct dial *dial)
 {
     sshmember_dial_start(member_of(transport), dial);
 }
 
 static void
-ssh_dial_cancel(struct transport *transport, struct dial *dial)
+cancel_dial(struct transport *transport, struct dial *dial)
 {
     sshmember_dial_cancel(member_of(transport), dial);
 }
 
 static struct worker *
-ssh_home(struct transport *transport)
+home(struct transport *transport)
 {
     return sshmember_home(member_of(transport));
 }
 
 static void
-ssh_drain(struct transport *transport)
+drain(struct transport *transport)
 {
     (void)transport;
 }
@@ -79,10 +79,10 @@ ssh_drain(struct transport *transport)
 const struct transport_ops transport_ssh_ops = {
     .abi = TRANSPORT_ABI,
     .scheme = "ssh",
-    .create = ssh_create,
-    .dial_start = ssh_dial_start,
-    .dial_cancel = ssh_dial_cancel,
-    .home = ssh_home,
-    .drain = ssh_drain,
-    .destroy = ssh_destroy,
+    .create = create,
+    .dial_start = start_dial,
+    .dial_cancel = cancel_dial,
+    .home = home,
+    .drain = drain,
+    .destroy = destroy,
 };
