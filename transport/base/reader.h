@@ -56,4 +56,15 @@ reader_u16(struct reader *r)
     return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
 }
 
+/* The next four bytes in network order. */
+static inline uint32_t
+reader_u32(struct reader *r)
+{
+    const uint8_t *p = reader_bytes(r, 4);
+
+    return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+                   (uint32_t)p[2] << 8 | p[3]
+             : 0;
+}
+
 #endif
