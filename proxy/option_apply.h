@@ -36,6 +36,11 @@ option_apply_fn option_apply_family;
 option_apply_fn option_apply_bind_host;
 option_apply_fn option_apply_bind_device;
 
+/* The control socket. */
+option_apply_fn option_apply_control_master;
+option_apply_fn option_apply_control_path;
+option_apply_fn option_apply_control_word;
+
 /* The process and its log. */
 option_apply_fn option_apply_background;
 option_apply_fn option_apply_workers;

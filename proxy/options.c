@@ -181,7 +181,7 @@ check_forwards(const struct option_state *state)
     const struct settings *settings = state->settings;
     const struct forward *forward;
 
-    if (!settings->forwards && !settings->ssh) {
+    if (!settings->forwards && !settings->ssh && !settings->control_master) {
         fprintf(stderr, "culvert: nothing to do: no -D, -L or -W\n");
         usage_short(stderr);
         return false;
@@ -235,6 +235,8 @@ conclude(struct option_state *state)
     if (!option_ssh_settle(state))
         return OPTIONS_USAGE;
     settle_forwards(state);
+    if (state->settings->control_word) /* the master checks */
+        return OPTIONS_RUN;
     if (!check_forwards(state) || !check_users(state->settings))
         return OPTIONS_USAGE;
     if (state->idle[0] && state->settings->log.level >= LOG_WARN)

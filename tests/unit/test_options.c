@@ -174,9 +174,6 @@ Test(options, what_is_not_there_is_refused)
 {
     options_refuse(ARGS("-D1", "-w", "0:0"), "-w 0:0: is not supported");
     options_refuse(ARGS("-D1", "-Ilib"), "-I lib: is not supported");
-    options_refuse(ARGS("-D1", "-M"), "-M: is not in this version");
-    options_refuse(ARGS("-D1", "-O", "check"), "-O check: is not in this");
-    options_refuse(ARGS("-D1", "-S/tmp/x"), "-S /tmp/x: is not in this");
     options_refuse(ARGS("-D1", "-G"), "-G: is not in this version");
     options_refuse(ARGS("-D1", "--metrics=9"), "--metrics 9: is not in this");
 }
@@ -373,4 +370,34 @@ Test(settings, source_rule_makes_a_fixed_forward_safe_users_do_not)
 Test(settings, destroying_nothing_does_nothing)
 {
     settings_destroy(NULL);
+}
+
+Test(options, the_control_socket_is_given)
+{
+    struct settings *settings = options_accept(ARGS("-M", "-S/tmp/x", "-D1"));
+
+    cr_assert(settings->control_master);
+    cr_assert_str_eq(settings->control_path, "/tmp/x");
+    cr_assert_null(settings->control_word);
+    settings_destroy(settings);
+}
+
+Test(options, a_request_needs_neither_forward_nor_destination)
+{
+    struct settings *settings =
+        options_accept(ARGS("-O", "check", "-S", "/tmp/x"));
+
+    cr_assert_str_eq(settings->control_word, "check");
+    cr_assert_str_eq(settings->control_path, "/tmp/x");
+    cr_assert(!settings->control_master);
+    settings_destroy(settings);
+}
+
+Test(options, a_requests_open_forward_is_the_masters_to_judge)
+{
+    struct settings *settings =
+        options_accept(ARGS("-O", "forward", "-S", "/tmp/x", "-D", "*:1"));
+
+    cr_assert_eq(settings->forwards->where, LISTEN_ANY);
+    settings_destroy(settings);
 }
