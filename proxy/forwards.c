@@ -247,14 +247,14 @@ name_forward(const struct forward *spec)
     char text[2 * TARGET_TEXT_MAX + 16];
     char target[TARGET_TEXT_MAX] = "";
     char port[16] = "";
+    const char *host = spec->where == LISTEN_ANY ? "*" : spec->host;
 
     if (spec->kind == FORWARD_FIXED)
         target_format(&spec->target, target);
     if (spec->where != LISTEN_UNIX)
-        snprintf(port, sizeof(port), "%s%u", *spec->host ? ":" : "",
-                 spec->port);
-    snprintf(text, sizeof(text), "%s%s%s%s", spec->host, port,
-             *target ? ":" : "", target);
+        snprintf(port, sizeof(port), "%s%u", *host ? ":" : "", spec->port);
+    snprintf(text, sizeof(text), "%s%s%s%s", host, port, *target ? ":" : "",
+             target);
     return strdup(text);
 }
 
@@ -305,6 +305,10 @@ forwards_add(struct forwards *forwards, struct forwards_ask *ask,
     ask->control_ = forwards->control;
     ask->standing_ = NULL;
     ask->port = 0;
+    if (forwards->draining) {
+        answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
+        return;
+    }
     if (standing) {
         ask->port = spec->port == 0 ? picked_port(standing) : 0;
         answer(ask, ERR_OK, "");

@@ -30,6 +30,8 @@ struct forwards {
     struct slot *slots;
     unsigned slot_count;
 
+    bool draining; /* set by the owner: none is added any more */
+
     struct standing *all_; /* cancelled ones too */
     unsigned added_;
 };

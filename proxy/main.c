@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "proxy/background.h"
+#include "proxy/control_client.h"
 #include "proxy/options.h"
 #include "proxy/server.h"
 #include "transport/base/log.h"
@@ -41,6 +42,11 @@ main(int argc, char **argv)
         break;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (settings->control_word) {
+        status = control_client_run(settings);
+        settings_destroy(settings);
+        return status;
+    }
     err = log_open(&settings->log);
     if (err) {
         log_write(LOG_FATAL, "-E %s: %s", settings->log.path, err_text(err));

@@ -1,6 +1,5 @@
 #include "proxy/server.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +8,9 @@
 
 #include "auth/verify.h"
 #include "proxy/background.h"
-#include "proxy/engine.h"
-#include "proxy/forwards.h"
-#include "proxy/slot.h"
+#include "proxy/server_parts.h"
 #include "proxy/start.h"
-#include "proxy/stdio.h"
 #include "transport/base/log.h"
-#include "transport/ssh/sshcred.h"
 #include "transport/ssh/sshlogin.h"
 #include "transport/ssh/sshpool.h"
 
@@ -26,198 +21,10 @@
 #pragma weak sshpool_create
 #pragma weak sshpool_destroy
 #pragma weak sshpool_begin
-#pragma weak sshpool_reconnect
 
 /* How long the threads of logins may take to end once they were cancelled:
  * they return from what they block in at once, but from a person. */
 #define LOGINS_END_SECONDS 2.0
-
-/* What a first connection that failed may say. */
-#define WHY_MAX 2048
-
-#define SIGNALS 5
-
-struct server {
-    struct settings *settings;
-    struct shared shared;
-    struct sshcred *cred;
-    struct forwards forwards;
-    struct worker *control; /* the main thread's loop: signals and the end */
-    struct slot *slots;
-    unsigned started; /* slots whose threads run */
-    unsigned drained;
-    int ready_fd; /* background_fork's, or -1 */
-    int status;
-    bool stands; /* the way out is there, and what listens, too */
-    bool draining;
-    bool ending;
-    int ended_by; /* the signal that ended it before it stood, or 0 */
-    struct stdio *stdio;
-    bool stdio_over;    /* its session has ended by itself */
-    struct mail linked; /* the first link is up, or never will be */
-    enum err link_err;
-    char link_why[WHY_MAX];
-    ev_signal signals[SIGNALS];
-    ev_timer drain_timer;
-};
-
-/* --- the end, on the control loop ----------------------------------------- */
-
-static void
-end(struct server *server, int status)
-{
-    server->status = status;
-    server->ending = true;
-    worker_stop(server->control);
-}
-
-/* A session may go from one slot to another, so that none of them sees by
- * itself that there are no more. */
-static void
-end_if_empty(struct server *server)
-{
-    if (server->stdio_over || (server->drained == server->started &&
-                               atomic_load(&server->shared.limits.open) == 0))
-        end(server, 0);
-}
-
-static void
-on_slot_drained(struct mail *mail)
-{
-    struct slot *slot =
-        (struct slot *)((char *)mail - offsetof(struct slot, drained));
-    struct server *server = slot->owner;
-
-    if (++server->drained == server->started) {
-        forwards_close(&server->forwards);
-        end_if_empty(server);
-    }
-}
-
-static void
-on_slot_empty(struct mail *mail)
-{
-    struct slot *slot =
-        (struct slot *)((char *)mail - offsetof(struct slot, empty));
-
-    struct server *server = slot->owner;
-
-    slot_heard(slot);
-    server->stdio_over = server->stdio != NULL;
-    end_if_empty(server);
-}
-
-static void
-on_drain_timeout(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct server *server = timer->data;
-
-    (void)loop;
-    (void)events;
-    log_write(LOG_WARN, "drain time-out: ending what is left");
-    end(server, 0);
-}
-
-static void
-drain(struct server *server)
-{
-    double wait = server->settings->drain_timeout;
-
-    if (server->draining) {
-        end(server, 0);
-        return;
-    }
-    server->draining = true;
-    for (unsigned i = 0; i < server->started; i++)
-        slot_drain(&server->slots[i]);
-    if (wait > 0) {
-        ev_timer_set(&server->drain_timer, wait, 0.);
-        ev_timer_start(worker_loop(server->control), &server->drain_timer);
-    }
-}
-
-/* --- signals -------------------------------------------------------------- */
-
-static void
-reload(struct server *server)
-{
-    enum err err = log_reopen();
-
-    if (err)
-        log_write(LOG_ERROR, "%s: %s; the old log goes on",
-                  server->settings->log.path, err_text(err));
-    for (unsigned i = 0; i < server->started; i++)
-        slot_reload(&server->slots[i]);
-    start_reload_users(&server->shared);
-    log_write(LOG_INFO, "reloaded");
-}
-
-static bool
-has_terminal(void)
-{
-    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-static void
-reconnect(struct server *server)
-{
-    if (!server->shared.pool)
-        log_write(LOG_INFO, "nothing to reconnect: no SSH server");
-    else if (server->stands)
-        sshpool_reconnect(server->shared.pool);
-}
-
-static void
-on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
-{
-    struct server *server = watcher->data;
-    int number = watcher->signum;
-
-    (void)loop;
-    (void)events;
-    if (number == SIGUSR1) {
-        for (unsigned i = 0; i < server->started; i++)
-            slot_report(&server->slots[i]);
-    } else if (number == SIGUSR2) {
-        reconnect(server);
-    } else if (!server->stands) { /* as ssh while it logs in: it dies of it */
-        server->ended_by = number;
-        end(server, EXIT_FAILED);
-    } else if (number == SIGTERM) {
-        drain(server);
-    } else if (number == SIGINT) {
-        end(server, 0);
-    } else if (has_terminal()) { /* as ssh: the terminal has gone */
-        end(server, 0);
-    } else {
-        reload(server);
-    }
-}
-
-static void
-watch_signals(struct server *server)
-{
-    const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
-    struct sigaction old;
-
-    for (int i = 0; i < SIGNALS; i++) {
-        ev_signal *watcher = &server->signals[i];
-
-        /* nohup(1) means it. */
-        if (numbers[i] == SIGHUP && sigaction(SIGHUP, NULL, &old) == 0 &&
-            old.sa_handler == SIG_IGN)
-            continue;
-        ev_signal_init(watcher, on_signal, numbers[i]);
-        watcher->data = server;
-        ev_signal_start(worker_loop(server->control), watcher);
-    }
-    ev_timer_init(&server->drain_timer, on_drain_timeout, 0., 0.);
-    server->drain_timer.data = server;
-}
 
 /* --- starting ------------------------------------------------------------- */
 
@@ -274,8 +81,8 @@ create_slots(struct server *server)
         struct slot *slot = &server->slots[i];
 
         slot->control = server->control;
-        slot->drained.run = on_slot_drained;
-        slot->empty.run = on_slot_empty;
+        slot->drained.run = server_on_drained;
+        slot->empty.run = server_on_empty;
         slot->owner = server;
         if (!slot_create(slot, i, &server->shared))
             return false;
@@ -347,8 +154,10 @@ stand(struct server *server)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = open_ways_in(server, &stdio_fd);
+    if (!failed && !server_open_control(server))
+        failed = EXIT_FAILED;
     if (failed) {
-        end(server, failed);
+        server_end(server, failed);
     } else {
         forwards_announce(&server->forwards);
         if (server->ready_fd >= 0) {
@@ -380,7 +189,7 @@ on_linked(struct mail *mail)
     log_write(LOG_FATAL, "%s",
               *server->link_why ? server->link_why
                                 : err_text(server->link_err));
-    end(server, EXIT_FAILED);
+    server_end(server, EXIT_FAILED);
 }
 
 /* On the first worker's thread. */
@@ -415,7 +224,7 @@ start(struct server *server)
     }
     good = good && start_load_users(&server->shared) && create_workers(server);
     if (good) {
-        watch_signals(server);
+        server_watch_signals(server);
         if (server->shared.pool)
             sshpool_begin(server->shared.pool, on_first_link, server);
         else
@@ -473,6 +282,7 @@ end_workers(struct server *server)
 static void
 clean_up(struct server *server)
 {
+    control_destroy(server->calls);
     end_workers(server);
     if (server->stdio)
         finish_stdio(server);
