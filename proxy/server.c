@@ -14,14 +14,6 @@
 #include "transport/ssh/sshlogin.h"
 #include "transport/ssh/sshpool.h"
 
-#pragma weak sshcred_create
-#pragma weak sshcred_destroy
-#pragma weak sshcred_end_asking
-#pragma weak sshlogin_wait_all
-#pragma weak sshpool_create
-#pragma weak sshpool_destroy
-#pragma weak sshpool_begin
-
 /* How long the threads of logins may take to end once they were cancelled:
  * they return from what they block in at once, but from a person. */
 #define LOGINS_END_SECONDS 2.0
@@ -43,24 +35,19 @@ static bool
 create_pool(struct server *server)
 {
     const struct settings *settings = server->settings;
-    const struct sshpool_config config = {
+    struct sshpool_config config = {
         .dest = settings->ssh,
         .connections = settings->connections,
         .workers = settings->workers,
     };
-    struct sshpool_config filled = config;
     enum err err;
 
     if (!settings->ssh)
         return true;
-    if (!sshcred_create || !sshpool_create) {
-        log_write(LOG_FATAL, "no way through an SSH server in this build");
-        return false;
-    }
     err = sshcred_create(NULL, &server->cred);
-    filled.cred = server->cred;
+    config.cred = server->cred;
     if (!err)
-        err = sshpool_create(&filled, &server->shared.pool);
+        err = sshpool_create(&config, &server->shared.pool);
     if (err)
         log_write(LOG_FATAL, "cannot start: %s", err_text(err));
     return !err;

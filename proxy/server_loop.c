@@ -8,8 +8,6 @@
 #include "transport/base/log.h"
 #include "transport/ssh/sshpool.h"
 
-#pragma weak sshpool_reconnect
-
 /* --- the end, on the control loop ----------------------------------------- */
 
 void

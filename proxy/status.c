@@ -9,8 +9,6 @@
 #include "transport/base/log.h"
 #include "transport/ssh/sshpool.h"
 
-#pragma weak sshpool_rows
-
 /* More than there are of, but for very many workers. */
 #define ROWS_MAX 256
 
