@@ -77,6 +77,8 @@ engine_end_sessions(struct engine *engine)
     /* A session that lingers is ended once more, and goes at once. */
     while (engine->sessions)
         session_end(engine->sessions, ERR_SHUTDOWN, "shutdown");
+    if (engine->via->ops->stop)
+        engine->via->ops->stop(engine->via);
 }
 
 void

@@ -76,7 +76,7 @@ enum err engine_create(struct worker *worker, struct shared *shared,
                        struct engine **engine, const char **why);
 
 /* Ends every session, and those that still come from another worker as they
- * arrive. Thread: the worker's, before it stops. */
+ * arrive; then the way out. Thread: the worker's, before it stops. */
 void engine_end_sessions(struct engine *engine);
 
 /* Frees it; no session is left. NULL does nothing. */

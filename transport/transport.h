@@ -71,7 +71,11 @@ struct transport_ops {
     struct worker *(*home)(struct transport *transport);
     /* No new dials will come; what is up stays. */
     void (*drain)(struct transport *transport);
-    /* No dial is under way. Streams that it gave are closed before. */
+    /* Ends what it has, on the worker's thread, before that ends. No dial is
+     * under way, and none will come; streams that it gave are closed. NULL:
+     * nothing is to be done there. */
+    void (*stop)(struct transport *transport);
+    /* After stop, if the worker ever ran. Thread: any, alone. */
     void (*destroy)(struct transport *transport);
 };
 

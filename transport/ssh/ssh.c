@@ -21,6 +21,12 @@ member_of(struct transport *transport)
 }
 
 static void
+stop(struct transport *transport)
+{
+    sshmember_stop(member_of(transport));
+}
+
+static void
 destroy(struct transport *transport)
 {
     sshmember_leave(member_of(transport));
@@ -29,7 +35,7 @@ destroy(struct transport *transport)
 
 static enum err
 create(const char *rest, struct connector *connector, void *shared,
-           struct transport **transport, const char **why)
+       struct transport **transport, const char **why)
 {
     struct ssh *ssh;
     enum err err;
@@ -84,5 +90,6 @@ const struct transport_ops transport_ssh_ops = {
     .dial_cancel = cancel_dial,
     .home = home,
     .drain = drain,
+    .stop = stop,
     .destroy = destroy,
 };

@@ -143,7 +143,7 @@ sshmember_home(struct sshmember *member)
 
     sshpool_lock(pool);
     home = sshpool_home(pool, member->index);
-    if (home >= 0)
+    if (home >= 0 && pool->members[home])
         worker = pool->members[home]->worker;
     sshpool_unlock(pool);
     return worker;
@@ -274,13 +274,13 @@ sshmember_join(struct sshpool *pool, struct connector *connector,
 }
 
 void
-sshmember_leave(struct sshmember *member)
+sshmember_stop(struct sshmember *member)
 {
-    struct sshpool *pool;
+    struct sshpool *pool = member->pool;
 
-    if (!member)
+    if (member->stopped)
         return;
-    pool = member->pool;
+    member->stopped = true;
     ev_timer_stop(worker_loop(member->worker), &member->tidy);
     for (unsigned i = 0; i < pool->config.connections; i++) {
         struct pool_slot *slot = &pool->slots[i];
@@ -297,9 +297,17 @@ sshmember_leave(struct sshmember *member)
         sshpool_give_up(slot);
         sshpool_unlock(pool);
     }
-    worker_undefer(member->worker, &member->settle);
     sshpool_lock(pool);
     pool->members[member->index] = NULL;
     sshpool_unlock(pool);
+}
+
+void
+sshmember_leave(struct sshmember *member)
+{
+    if (!member)
+        return;
+    sshmember_stop(member);
+    worker_undefer(member->worker, &member->settle);
     free(member);
 }

@@ -14,8 +14,11 @@ struct sshmember;
 enum err sshmember_join(struct sshpool *pool, struct connector *connector,
                         struct sshmember **member);
 
-/* Ends its links. No dial is under way, and no other member does anything any
- * more. NULL does nothing. */
+/* Ends its links, each of which belongs to the worker's thread; the others of
+ * the pool go on. No dial is under way. Thread: the worker's. */
+void sshmember_stop(struct sshmember *member);
+
+/* Frees it. What was posted to its worker has run. NULL does nothing. */
 void sshmember_leave(struct sshmember *member);
 
 /* As struct transport_ops has them. Thread: the worker's. */

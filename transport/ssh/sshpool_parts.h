@@ -83,6 +83,7 @@ struct sshmember {
     atomic_bool nudged;
     struct task settle; /* looks at the dials that wait */
     struct pool_dial *waiting;
+    bool stopped;
     ev_timer tidy; /* looks for links that idle */
 };
 
