@@ -21,6 +21,10 @@
 #define BUSY_RATE   (2u * 1024 * 1024)
 #define BUSY_UNSENT (64u * 1024)
 
+/* And from here on one that is worth a second link on its worker: a storm of
+ * small requests is not. */
+#define VERY_BUSY_RATE (8u * 1024 * 1024)
+
 /* So many opens at once are worth another thread of ours and another process
  * of the server's. */
 #define BUSY_OPENING 8
@@ -129,17 +133,17 @@ emptiest(const struct sshpick_question *question)
 }
 
 /* Whether there should be one more, on that worker, as the best is busy. Bulk
- * is worth a link of its own for whoever comes next; many opens are worth only
- * another thread. */
+ * is worth a link of its own for whoever comes next; less than that is worth
+ * only another thread. */
 static bool
 is_worth(const struct sshpick_question *question,
          const struct sshpick_row *best, unsigned worker)
 {
-    if (best->rate >= BUSY_RATE || best->unsent >= BUSY_UNSENT ||
-        best->stalled > STALLED_SECONDS)
+    if (best->rate >= VERY_BUSY_RATE || best->stalled > STALLED_SECONDS)
         return true;
-    return best->opening >= BUSY_OPENING &&
-           place_of(question, worker).links == 0;
+    return place_of(question, worker).links == 0 &&
+           (best->rate >= BUSY_RATE || best->unsent >= BUSY_UNSENT ||
+            best->opening >= BUSY_OPENING);
 }
 
 struct sshpick_answer
