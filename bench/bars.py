@@ -8,6 +8,87 @@ from statistics import median, quantiles
 # metric -> whether more is better
 BETTER = {"gbit_s": max, "per_s": max, "cpu_gb": min, "cpu_us": min,
           "p99_ms": min}
+# Through an SSH server: what, case, metric, ours, theirs, sign (1: at least,
+# -1: at most), limit.
+TUNNEL_BARS = [
+    ("Gbit/s down", "ssh-down", "gbit_s", "culvert", "ssh", 1, 1.5),
+    ("Gbit/s up", "ssh-up", "gbit_s", "culvert", "ssh", 1, 1.7),
+    ("CPU s/GB down", "ssh-down", "cpu_gb", "culvert", "ssh", -1, 0.6),
+    ("CPU s/GB up", "ssh-up", "cpu_gb", "culvert", "ssh", -1, 0.6),
+    ("Gbit/s down, both aes128-gcm", "ssh-down", "gbit_s", "culvert-gcm",
+     "ssh-gcm", 1, 0.95),
+    ("Gbit/s up, both aes128-gcm", "ssh-up", "gbit_s", "culvert-gcm",
+     "ssh-gcm", 1, 1.0),
+    ("CPU s/GB down, both aes128-gcm", "ssh-down", "cpu_gb", "culvert-gcm",
+     "ssh-gcm", -1, 1.1),
+    ("CPU s/GB up, both aes128-gcm", "ssh-up", "cpu_gb", "culvert-gcm",
+     "ssh-gcm", -1, 0.95),
+    ("Gbit/s down, 50 ms, after the ramp", "line50-down", "rest_gbit_s",
+     "culvert", "ssh", 1, 2.8),
+    ("Gbit/s down, 100 ms, after the ramp", "line100-down", "rest_gbit_s",
+     "culvert", "ssh", 1, 5.0),
+    ("the same, 50 ms", "line50-down", "rest_gbit_s", "culvert", "direct", 1,
+     0.9),
+    ("the same, 100 ms", "line100-down", "rest_gbit_s", "culvert", "direct",
+     1, 0.9),
+    ("Gbit/s, one upload, 50 ms", "line50-up1", "gbit_s", "culvert", "ssh", 1,
+     1.0),
+    ("Gbit/s, one upload, 100 ms", "line100-up1", "gbit_s", "culvert", "ssh",
+     1, 1.0),
+    ("Gbit/s, four uploads, 50 ms", "line50-up4", "gbit_s", "culvert", "ssh",
+     1, 1.0),
+    ("Gbit/s, four uploads, 100 ms", "line100-up4", "gbit_s", "culvert",
+     "ssh", 1, 1.0),
+    ("round trip p99, during a download, 2 workers", "beside-down", "p99_ms",
+     "culvert-2", "ssh", -1, 0.25),
+    ("round trip p99, during an upload, 2 workers", "beside-up", "p99_ms",
+     "culvert-2", "ssh", -1, 0.25),
+    ("round trip p99, during a download, 1 worker", "beside-down", "p99_ms",
+     "culvert-1", "ssh", -1, 0.5),
+    ("round trip p99, during an upload, 1 worker", "beside-up", "p99_ms",
+     "culvert-1", "ssh", -1, 0.5),
+    ("the same, a download that came later, 2 workers", "before-down",
+     "p99_ms", "culvert-2", "ssh", -1, 0.25),
+    ("the same, an upload that came later, 2 workers", "before-up", "p99_ms",
+     "culvert-2", "ssh", -1, 0.25),
+    ("the same, a download that came later, 1 worker", "before-down",
+     "p99_ms", "culvert-1", "ssh", -1, 0.5),
+    ("the same, an upload that came later, 1 worker", "before-up", "p99_ms",
+     "culvert-1", "ssh", -1, 0.5),
+    ("round trip p50, 8 streams, 50 ms", "line50-rtt8", "p50_ms", "culvert",
+     "ssh", -1, 1.0),
+    ("the same, with --server-nodelay", "line50-rtt8", "p50_ms",
+     "culvert-nodelay", "ssh", -1, 0.55),
+    ("connections/s, 1 at a time", "ssh-conn1", "per_s", "culvert", "ssh", 1,
+     3.0),
+    ("connections/s, 64 at a time", "ssh-conn64", "per_s", "culvert", "ssh",
+     1, 1.4),
+]
+# The same with one value: what, case, metric, ours, limit, its text.
+TUNNEL_LIMITS = [
+    ("round trip p50, 8 streams, 50 ms, a server with TCP_NODELAY",
+     "line50-rtt8", "p50_ms", "culvert-other", 52.5, "{:.1f} ms"),
+    ("connection p99, 512 at a time", "ssh-conn512", "p99_ms", "culvert", 200,
+     "{:.0f} ms"),
+    ("streams while sshd resolves a name for 5 s, longest wait", "slow-name",
+     "old_max_s", "culvert", 1.0, "{:.2f} s"),
+    ("connections meanwhile, longest", "slow-name", "new_max_s", "culvert",
+     1.0, "{:.2f} s"),
+    ("memory, each of 1,000 idle, after a small request", "idle-small",
+     "pss_each", "culvert", 4096, "{:.0f} bytes"),
+    ("memory, each of 1,000 idle, after a MiB", "idle-mib", "pss_each",
+     "culvert", 49152, "{:.0f} bytes"),
+    ("memory, each of 100 stalled downloads", "stalls", "pss_each_mb",
+     "culvert", 1.4, "{:.2f} MB"),
+    ("growth of these in 60 s", "stalls", "growth_kb", "culvert", 1000,
+     "{:.0f} KB in all"),
+]
+# What is compared with a newer ssh: case, metric.
+NEWER = [("ssh-down", "gbit_s"), ("ssh-down", "cpu_gb"), ("ssh-up", "gbit_s"),
+         ("ssh-up", "cpu_gb"), ("ssh-conn1", "per_s"), ("ssh-conn64", "per_s"),
+         ("ssh-conn512", "p99_ms"), ("line50-down", "rest_gbit_s"),
+         ("line100-down", "rest_gbit_s"), ("line50-up1", "gbit_s"),
+         ("line100-up1", "gbit_s"), ("line50-rtt8", "p50_ms")]
 BULK = ["down1", "down16", "up1", "up16"]
 # Where the reference has no such column, the nearest one it has.
 NEAREST = {"up16": "up1"}
@@ -187,5 +268,49 @@ def ratio_rows(results, reference):
             text = "–" if ratio is None else "{:.2f} ({:.2f}..{:.2f})".format(
                 *ratio)
             row.append(f"{text} {name}" if peer == "best" and ratio else text)
+        rows.append(row)
+    return rows
+
+
+def judge_tunnels(results):
+    """The rows of the table of bars through an SSH server."""
+    bars = Bars(results, {})
+    for what, case, metric, ours, theirs, sign, limit in TUNNEL_BARS:
+        mine = series(results, case, ours, metric)
+        other = series(results, case, theirs, metric)
+        ratio = spread(paired(mine, other))
+        bar = f"{'at least' if sign > 0 else 'at most'} {limit} x {theirs}"
+        if ratio is None:
+            bars.add(f"{what} ({ours})", bar, "–", None)
+            continue
+        text = "{:.2f} ({:.2f}..{:.2f}) x".format(*ratio)
+        bars.add(f"{what} ({ours})", bar,
+                 f"{text} {theirs}: {middle(mine):.3g} to "
+                 f"{middle(other):.3g}",
+                 sign * round(ratio[0], 2) >= sign * limit)
+    for what, case, metric, ours, limit, text in TUNNEL_LIMITS:
+        bars.add_value(f"{what} ({ours})", "at most " + text.format(limit),
+                       middle(series(results, case, ours, metric)), text,
+                       limit)
+    whole = [value for peer in ("culvert", "culvert-1")
+             for value in series(results, "slow-reader", peer, "complete")
+             if value is not None]
+    bars.add("300 MB to a slow reader (culvert)", "every byte in its place",
+             "–" if not whole else "yes" if all(whole) else "no",
+             all(whole) if whole else None)
+    return bars.rows
+
+
+def newer_rows(results):
+    """Rows of culvert's ratios to a newer ssh: each with the server that it
+    was built with, and both with that server."""
+    rows = []
+    for case, metric in NEWER:
+        row = [f"{case} {metric}"]
+        newer = series(results, case, "ssh-new", metric)
+        for ours in ("culvert", "culvert-new"):
+            ratio = spread(paired(series(results, case, ours, metric), newer))
+            row.append("–" if ratio is None
+                       else "{:.2f} ({:.2f}..{:.2f})".format(*ratio))
         rows.append(row)
     return rows

@@ -35,12 +35,12 @@ def applies(case, peer):
 
 
 class Generator:
-    """A running load or storm."""
+    """A running load, storm or hold."""
 
-    def __init__(self, words, limit_s):
+    def __init__(self, words, limit_s, enter=None):
         self.end = time.monotonic() + limit_s
         self.child = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            words, preexec_fn=enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
 
     def line(self):

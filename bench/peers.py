@@ -42,13 +42,14 @@ socks {splice} -p{port} -i127.0.0.1
 
 SSHD = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {dir}/host
 PidFile none
 AuthorizedKeysFile {dir}/key.pub
 StrictModes no
 UsePAM no
 PasswordAuthentication no
+MaxStartups 1000
 LogLevel ERROR
 """
 
@@ -259,7 +260,8 @@ class Peers:
         if self.user is not None:
             os.chown(keys, pwd.getpwnam(self.user).pw_uid, -1)
         server = free_port()
-        conf = self.write("sshd.conf", SSHD.format(port=server, dir=keys))
+        conf = self.write("sshd.conf", SSHD.format(
+            port=server, address="127.0.0.1", dir=keys))
         for key in ("host", "key"):
             if not os.path.exists(f"{keys}/{key}"):
                 maker = Proxy([])

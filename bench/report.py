@@ -3,7 +3,8 @@ import os
 import shutil
 import subprocess
 
-from bars import judge, middle, ratio_rows, series
+from bars import (judge, judge_tunnels, middle, newer_rows, ratio_rows,
+                  series)
 
 # (title, [(column, case, metric)])
 TABLES = [
@@ -52,6 +53,69 @@ TABLES = [
         ("the rest arrived", "stall", "complete")]),
 ]
 
+TUNNEL_TABLES = [
+    ("Bulk on loopback, 1 stream", [
+        ("down, Gbit/s", "ssh-down", "gbit_s"),
+        ("CPU s/GB", "ssh-down", "cpu_gb"),
+        ("sshd's CPU s/GB", "ssh-down", "server_gb"),
+        ("up, Gbit/s", "ssh-up", "gbit_s"),
+        ("CPU s/GB", "ssh-up", "cpu_gb"),
+        ("sshd's CPU s/GB", "ssh-up", "server_gb")]),
+    ("Round trip of 64 B beside bulk that was there first, loopback", [
+        ("download: p50 ms", "beside-down", "p50_ms"),
+        ("p99 ms", "beside-down", "p99_ms"),
+        ("Gbit/s", "beside-down", "gbit_s"),
+        ("upload: p50 ms", "beside-up", "p50_ms"),
+        ("p99 ms", "beside-up", "p99_ms"),
+        ("Gbit/s", "beside-up", "gbit_s")]),
+    ("Round trip of 64 B beside bulk that came later, loopback", [
+        ("download: p50 ms", "before-down", "p50_ms"),
+        ("p99 ms", "before-down", "p99_ms"),
+        ("Gbit/s", "before-down", "gbit_s"),
+        ("upload: p50 ms", "before-up", "p50_ms"),
+        ("p99 ms", "before-up", "p99_ms"),
+        ("Gbit/s", "before-up", "gbit_s")]),
+    ("Connections, loopback", [
+        ("1 at a time, per s", "ssh-conn1", "per_s"),
+        ("64, per s", "ssh-conn64", "per_s"),
+        ("64: p99 ms", "ssh-conn64", "p99_ms"),
+        ("512, per s", "ssh-conn512", "per_s"),
+        ("512: p99 ms", "ssh-conn512", "p99_ms"),
+        ("512: failed", "ssh-conn512", "failed"),
+        ("64: CPU us each", "ssh-conn64", "cpu_us"),
+        ("sshd's", "ssh-conn64", "server_us")]),
+    ("While sshd resolves a name", [
+        ("streams, longest wait s", "slow-name", "old_max_s"),
+        ("connections, longest s", "slow-name", "new_max_s"),
+        ("connections per s", "slow-name", "new_per_s"),
+        ("failed", "slow-name", "failed")]),
+    ("Memory", [
+        ("1,000 idle, bytes each", "idle-small", "pss_each"),
+        ("alive after", "idle-small", "alive"),
+        ("after a MiB, bytes each", "idle-mib", "pss_each"),
+        ("alive after", "idle-mib", "alive"),
+        ("100 stalled, MB each", "stalls", "pss_each_mb"),
+        ("growth KB", "stalls", "growth_kb"),
+        ("alive after", "stalls", "alive"),
+        ("slow reader: all bytes", "slow-reader", "complete"),
+        ("held at most, MB", "slow-reader", "held_mb")]),
+    ("One download over the line, Gbit/s", [
+        ("50 ms: ramp", "line50-down", "ramp_gbit_s"),
+        ("then", "line50-down", "rest_gbit_s"),
+        ("all", "line50-down", "gbit_s"),
+        ("100 ms: ramp", "line100-down", "ramp_gbit_s"),
+        ("then", "line100-down", "rest_gbit_s"),
+        ("all", "line100-down", "gbit_s")]),
+    ("Uploads over the line, Gbit/s", [
+        ("50 ms: one", "line50-up1", "gbit_s"),
+        ("four", "line50-up4", "gbit_s"),
+        ("100 ms: one", "line100-up1", "gbit_s"),
+        ("four", "line100-up4", "gbit_s")]),
+    ("Round trip of 64 B on 8 streams over 50 ms", [
+        ("p50 ms", "line50-rtt8", "p50_ms"),
+        ("p99 ms", "line50-rtt8", "p99_ms")]),
+]
+
 # (file, title, axis, [(label, case, metric)], logarithmic)
 PLOTS = [
     ("bulk", "Bulk", "Gbit/s", [
@@ -73,6 +137,24 @@ PLOTS = [
      [("64 streams", "rtt64", "per_s")], False),
     ("idle", "Memory of an idle connection", "bytes of PSS",
      [("idle", "idle", "pss_each")], True),
+]
+
+TUNNEL_PLOTS = [
+    ("ssh-bulk", "Through an SSH server: bulk", "Gbit/s", [
+        ("down", "ssh-down", "gbit_s"), ("up", "ssh-up", "gbit_s"),
+        ("down 50 ms", "line50-down", "rest_gbit_s"),
+        ("down 100 ms", "line100-down", "rest_gbit_s")], False),
+    ("ssh-cpu", "Through an SSH server: CPU of the client", "seconds per GB",
+     [("down", "ssh-down", "cpu_gb"), ("up", "ssh-up", "cpu_gb")], False),
+    ("ssh-beside", "Through an SSH server: round trip beside bulk, p99", "ms",
+     [("download", "beside-down", "p99_ms"),
+      ("upload", "beside-up", "p99_ms"),
+      ("later download", "before-down", "p99_ms"),
+      ("later upload", "before-up", "p99_ms")], True),
+    ("ssh-conn", "Through an SSH server: connections", "per second", [
+        ("1 at a time", "ssh-conn1", "per_s"),
+        ("64 at a time", "ssh-conn64", "per_s"),
+        ("512", "ssh-conn512", "per_s")], False),
 ]
 
 REFERENCE_COLUMNS = [
@@ -118,9 +200,9 @@ def failures(results, case, peer):
     return sum(values is None for values in results.get(case, {}).get(peer, []))
 
 
-def figures(results, peers):
+def figures(tables, results, peers):
     text = ""
-    for title, columns in TABLES:
+    for title, columns in tables:
         columns = [column for column in columns if column[1] in results]
         if not columns:
             continue
@@ -173,8 +255,82 @@ byte for each MiB.
 """
 
 
+TUNNEL_METHOD = """\
+The same generators and origin, {rounds} rounds ({few} for idle connections and
+the slow name, one for stalled downloads and the slow reader, which all peers
+do at once). Each peer is started anew for each figure, after a sshd that all of
+them share, and has carried a few connections before. CPU and memory are those
+of the client's process alone; sshd's are given apart. Everything of the
+loopback figures is in one network namespace; of those with a round-trip time,
+clients and proxies are in one and sshd and the origin in another, with a
+user-space IP link between them (bench/delay.c): TCP itself sees the delay.
+
+- `direct`: no proxy.
+- `ssh`: `ssh -N -D` of this machine to its sshd; `ssh-gcm`: with
+  `-c aes128-gcm@openssh.com`; `ssh-new`: the one given with `--newer-ssh`, with
+  the sshd that lies beside it.
+- `culvert`: the same command line with the program's name changed;
+  `culvert-1`, `culvert-2`: with so many workers; `culvert-nodelay`: with
+  `--server-nodelay`; `culvert-new`: to the newer sshd.
+- `ssh-other`, `culvert-other`: to a server that sets TCP_NODELAY (asyncssh).
+- Beside bulk: a ping-pong of 64 B on one stream while another moves as much as
+  it can; what was there first had half a second alone.
+- The ramp is the first {ramp:.0f} s of 20.
+- While sshd resolves a name for {name:.0f} s: {streams} streams that were open
+  before go on with a ping-pong, and connections are made one at a time.
+- Stalled: a client that asked for a download and reads nothing, for {stall:.0f}
+  s. The slow reader takes 16 KiB a millisecond, rests a second after each 64
+  MiB, and looks at every byte of 300 MB.
+"""
+TUNNEL_HEAD = "## Through an SSH server\n"
+
+
+def tunnel_section(run, notes):
+    """The part of RESULTS.md about SSH. run: what TunnelRun has collected."""
+    results = run["results"]
+    text = TUNNEL_HEAD + "\n"
+    text += "".join(f"- {line}\n" for line in run["machine"] + run["facts"])
+    text += "\n" + TUNNEL_METHOD.format(**run["method"])
+    text += "\n### The bars\n\nA ratio is taken round by round: median " \
+            "(quartiles), and the medians of both.\n\n"
+    text += table(["what", "bar", "measured", "verdict"],
+                  judge_tunnels(results))
+    if notes:
+        text += "\n### Notes\n\n" + notes.strip() + "\n"
+    text += figures(TUNNEL_TABLES, results, run["peers"])
+    if "ssh-new" in run["peers"]:
+        text += "\n### culvert in relation to a newer ssh\n\n"
+        text += table(["", "with the machine's sshd", "with the newer sshd"],
+                      newer_rows(results))
+    if run["plots"]:
+        text += "\n" + "".join(f"![{title}]({name}.svg)\n"
+                               for name, title, *_ in TUNNEL_PLOTS
+                               if name in run["plots"])
+    if run["errors"]:
+        text += "\n### What failed\n\n"
+        text += "".join(f"- {line}\n" for line in run["errors"])
+    return text
+
+
 def write_report(run, reference, notes, path):
-    """run: what bench/run has collected; path: of RESULTS.md."""
+    """The report on what bench/run has collected, into the file path, of
+    which it leaves the part that was not measured."""
+    proxies, _, tunnels = notes.partition(TUNNEL_HEAD)
+    text = ["", ""]
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            text[0], head, rest = file.read().partition("\n" + TUNNEL_HEAD)
+            text[1] = head + rest
+    if "results" in run:
+        text[0] = proxy_part(run, reference, proxies)
+    if "tunnels" in run:
+        text[1] = "\n" + tunnel_section(run["tunnels"], tunnels)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(text))
+
+
+def proxy_part(run, reference, notes):
+    """RESULTS.md up to the part about SSH."""
     results = run["results"]
     text = "# Results of the benchmarks\n\n"
     text += "Written by `make bench`; what follows under Notes is kept in " \
@@ -188,7 +344,7 @@ def write_report(run, reference, notes, path):
                   judge(results, reference))
     if notes:
         text += "\n## Notes\n\n" + notes.strip() + "\n"
-    text += "\n## Figures\n" + figures(results, run["peers"])
+    text += "\n## Figures\n" + figures(TABLES, results, run["peers"])
     if run["plots"]:
         text += "\n" + "".join(f"![{title}]({name}.svg)\n"
                                for name, title, *_ in PLOTS
@@ -207,8 +363,7 @@ def write_report(run, reference, notes, path):
     if run["errors"]:
         text += "\n## What failed\n\n"
         text += "".join(f"- {line}\n" for line in run["errors"])
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    return text
 
 
 SCRIPT = """\
@@ -242,12 +397,12 @@ def plot_rows(results, peers, columns, floor):
         yield " ".join(row)
 
 
-def write_plots(results, peers, directory):
+def write_plots(plots, results, peers, directory):
     """Draws the plots that there are figures for. Returns their names."""
     drawn = []
     if shutil.which("gnuplot") is None:
         return drawn
-    for name, title, axis, columns, log in PLOTS:
+    for name, title, axis, columns, log in plots:
         shown = [peer for peer in peers if any(
             value for _, case, metric in columns
             for value in series(results, case, peer, metric))]
