@@ -20,6 +20,7 @@ SSH_BULK = ["ssh", "culvert", "ssh-gcm", "culvert-gcm", "ssh-new",
 SSH_BESIDE = ["direct", "ssh", "ssh-new", "culvert-2", "culvert-1"]
 SSH_PLAIN = ["ssh", "ssh-new", "culvert", "culvert-new"]
 SSH_LINE = ["direct", "ssh", "ssh-new", "culvert"]
+SSH_UP = ["ssh", "ssh-new", "culvert"]
 SSH_NAGLE = ["direct", "ssh", "ssh-new", "culvert", "culvert-nodelay",
              "ssh-other", "culvert-other"]
 RTTS_MS = (50, 100)
@@ -51,9 +52,9 @@ for rtt in RTTS_MS:
     TUNNEL_CASES[f"line{rtt}-down"] = (
         "ssh-line", rtt, ["load", "-k", str(RAMP_S), "down"], 20.0, SSH_LINE)
     TUNNEL_CASES[f"line{rtt}-up1"] = (
-        "ssh-line", rtt, ["load", "up"], 6.0, SSH_LINE)
+        "ssh-line", rtt, ["load", "up"], 6.0, SSH_UP)
     TUNNEL_CASES[f"line{rtt}-up4"] = (
-        "ssh-line", rtt, ["load", "-n", "4", "up"], 6.0, SSH_LINE)
+        "ssh-line", rtt, ["load", "-n", "4", "up"], 6.0, SSH_UP)
 TUNNEL_CASES["line50-rtt8"] = (
     "ssh-line", 50, ["load", "-n", "8", "rtt"], 2.0, SSH_NAGLE)
 TUNNEL_SECTIONS = ["ssh-bulk", "ssh-beside", "ssh-conn", "ssh-name",
