@@ -1,211 +1,25 @@
 #include "proxy/option_apply.h"
 
+#include <errno.h>
 #include <limits.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include <utlist.h>
+#include <unistd.h>
 
 #include "proxy/option_forward.h"
 #include "proxy/option_value.h"
+#include "proxy/sshconf_file.h"
 #include "proxy/usage.h"
 
 /* More threads than any machine has processors were a slip. */
 #define WORKERS_MAX 1024
 
+/* More links to one server than any sshd lets log in at once. */
+#define CONNECTIONS_MAX 256
+
 static const char no_memory[] = "out of memory";
-
-static bool
-add_forward(struct option_state *state, enum option_forward_form form,
-            const char *value)
-{
-    struct forward *forward = calloc(1, sizeof(*forward));
-    const char *why;
-
-    if (!forward)
-        return option_state_fail(state, no_memory);
-    why = option_forward_parse(form, value, forward);
-    if (why) {
-        free(forward);
-        return option_state_fail(state, why);
-    }
-    LL_APPEND(state->settings->forwards, forward);
-    return true;
-}
-
-bool
-option_apply_dynamic(struct option_state *state, const char *value)
-{
-    return add_forward(state, OPTION_FORWARD_DYNAMIC, value);
-}
-
-bool
-option_apply_local(struct option_state *state, const char *value)
-{
-    return add_forward(state, OPTION_FORWARD_LOCAL, value);
-}
-
-bool
-option_apply_local_words(struct option_state *state, const char *value)
-{
-    return add_forward(state, OPTION_FORWARD_LOCAL_WORDS, value);
-}
-
-bool
-option_apply_stdio(struct option_state *state, const char *value)
-{
-    const struct forward *forward = state->settings->forwards;
-
-    for (; forward; forward = forward->next) {
-        if (forward->kind == FORWARD_STDIO)
-            return option_state_fail(state, "there can be only one -W");
-    }
-    return add_forward(state, OPTION_FORWARD_STDIO, value);
-}
-
-/* Reads yes or no into *flag if the subject is to be had. */
-static bool
-set_flag(struct option_state *state, enum option_subject subject,
-         const char *value, bool *flag)
-{
-    bool read;
-    const char *why = option_value_flag(value, &read);
-
-    if (why)
-        return option_state_fail(state, why);
-    if (option_state_claim(state, subject))
-        *flag = read;
-    return true;
-}
-
-bool
-option_apply_clear_forwards(struct option_state *state, const char *value)
-{
-    return set_flag(state, OPTION_SUBJECT_CLEAR_FORWARDS, value,
-                    &state->clear_forwards);
-}
-
-bool
-option_apply_gateway_ports(struct option_state *state, const char *value)
-{
-    return set_flag(state, OPTION_SUBJECT_GATEWAY_PORTS, value,
-                    &state->settings->gateway_ports);
-}
-
-bool
-option_apply_exit_on_failure(struct option_state *state, const char *value)
-{
-    return set_flag(state, OPTION_SUBJECT_EXIT_ON_FAILURE, value,
-                    &state->settings->exit_on_forward_failure);
-}
-
-bool
-option_apply_unlink(struct option_state *state, const char *value)
-{
-    return set_flag(state, OPTION_SUBJECT_UNLINK, value,
-                    &state->settings->unlink_socket);
-}
-
-bool
-option_apply_background(struct option_state *state, const char *value)
-{
-    return set_flag(state, OPTION_SUBJECT_BACKGROUND, value,
-                    &state->settings->background);
-}
-
-bool
-option_apply_mask(struct option_state *state, const char *value)
-{
-    mode_t mask;
-    const char *why = option_value_mask(value, &mask);
-
-    if (why)
-        return option_state_fail(state, why);
-    if (option_state_claim(state, OPTION_SUBJECT_MASK))
-        state->settings->socket_mask = mask;
-    return true;
-}
-
-bool
-option_apply_via(struct option_state *state, const char *value)
-{
-    if (strcmp(value, "tcp:") == 0)
-        return true;
-    if (strncasecmp(value, "ssh://", 6) == 0)
-        return option_apply_dest(state, value);
-    if (strncasecmp(value, "reverse:", 8) == 0)
-        return option_state_fail(state, USAGE_NEEDS_SSH);
-    return option_state_fail(state,
-                             "not a way out; this version has tcp: and ssh://");
-}
-
-bool
-option_apply_dest(struct option_state *state, const char *value)
-{
-    const char *why;
-
-    if (state->dest_given)
-        return option_state_fail(state, "there is a destination already; a "
-                                        "command cannot be run on it");
-    why = option_dest_parse(value, &state->dest);
-    if (why)
-        return option_state_fail(state, why);
-    state->dest_given = true;
-    return true;
-}
-
-bool
-option_apply_port(struct option_state *state, const char *value)
-{
-    const char *why = option_value_port(value, 1, &state->port);
-
-    return !why || option_state_fail(state, why);
-}
-
-bool
-option_apply_user(struct option_state *state, const char *value)
-{
-    state->user = value;
-    return *value ? true : option_state_fail(state, "is empty");
-}
-
-bool
-option_apply_identity(struct option_state *state, const char *value)
-{
-    if (!sshdest_list_add(&state->identities, value))
-        return option_state_fail(state, no_memory);
-    return true;
-}
-
-bool
-option_apply_jump(struct option_state *state, const char *value)
-{
-    state->jump = value;
-    return true;
-}
-
-bool
-option_apply_config_path(struct option_state *state, const char *value)
-{
-    (void)value;
-    return *value ? true : option_state_fail(state, "is empty");
-}
-
-bool
-option_apply_family(struct option_state *state, const char *value)
-{
-    int family;
-    const char *why = option_value_family(value, &family);
-
-    if (why)
-        return option_state_fail(state, why);
-    if (option_state_claim(state, OPTION_SUBJECT_FAMILY))
-        state->settings->family = family;
-    return true;
-}
 
 /* Puts a copy of value in the place of *text. */
 static bool
@@ -223,24 +37,185 @@ set_text(struct option_state *state, const char *value, char **text)
     return true;
 }
 
-bool
-option_apply_bind_host(struct option_state *state, const char *value)
+static bool
+add_forward(struct option_state *state, enum option_forward_form form,
+            const char *value)
 {
-    if (strlen(value) > TARGET_NAME_MAX)
-        return option_state_fail(state, "too long for a name or address");
-    if (!option_state_claim(state, OPTION_SUBJECT_BIND_HOST))
-        return true;
-    return set_text(state, value, &state->settings->bind_host);
+    struct forward *forward = calloc(1, sizeof(*forward));
+    const char *why;
+
+    if (!forward)
+        return option_state_fail(state, no_memory);
+    why = option_forward_parse(form, value, forward);
+    if (why) {
+        free(forward);
+        return option_state_fail(state, why);
+    }
+    return sshconf_add_forward(&state->conf, forward, false) ||
+           option_state_fail(state, no_memory);
 }
 
 bool
-option_apply_bind_device(struct option_state *state, const char *value)
+option_apply_dynamic(struct option_state *state, const char *value)
 {
-    if (strlen(value) >= IFNAMSIZ)
-        return option_state_fail(state, "too long for an interface");
-    if (!option_state_claim(state, OPTION_SUBJECT_BIND_DEVICE))
+    return add_forward(state, OPTION_FORWARD_DYNAMIC, value);
+}
+
+bool
+option_apply_local(struct option_state *state, const char *value)
+{
+    return add_forward(state, OPTION_FORWARD_LOCAL, value);
+}
+
+bool
+option_apply_stdio(struct option_state *state, const char *value)
+{
+    const struct forward *forward = state->conf.forwards;
+
+    for (; forward; forward = forward->next) {
+        if (forward->kind == FORWARD_STDIO)
+            return option_state_fail(state, "there can be only one -W");
+    }
+    return add_forward(state, OPTION_FORWARD_STDIO, value);
+}
+
+bool
+option_apply_via(struct option_state *state, const char *value)
+{
+    if (strcmp(value, "tcp:") == 0) {
+        state->tcp_given = true;
         return true;
-    return set_text(state, value, &state->settings->bind_device);
+    }
+    if (strncasecmp(value, "ssh://", 6) == 0)
+        return option_apply_dest(state, value);
+    if (strncasecmp(value, "reverse:", 8) == 0)
+        return option_state_fail(state, USAGE_LATER);
+    return option_state_fail(
+        state, "not a way out; this version has tcp: and ssh://host");
+}
+
+bool
+option_apply_dest(struct option_state *state, const char *value)
+{
+    struct sshconf_place place = option_state_place(state);
+    struct option_dest *dest = &state->dest;
+    const char *why;
+    char port[16];
+
+    if (state->dest_given)
+        return option_state_fail(
+            state, "there is a destination already, and no command can be run "
+                   "on it");
+    why = option_dest_parse(value, dest);
+    if (why)
+        return option_state_fail(state, why);
+    state->dest_given = true;
+    snprintf(port, sizeof(port), "%u", dest->port);
+    return (!dest->user[0] ||
+            sshconf_offer(&state->conf, SSHCONF_USER, dest->user, &place)) &&
+           (!dest->port ||
+            sshconf_offer(&state->conf, SSHCONF_PORT, port, &place));
+}
+
+/* Keeps the first option that only a destination gives a meaning. */
+static void
+note_server(struct option_state *state)
+{
+    static const char *const names[] = {"-F", "--connections",
+                                        "--server-nodelay"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!state->needs_server && strcmp(state->option, names[i]) == 0)
+            state->needs_server = names[i];
+    }
+}
+
+/* As in ssh, a key that is not there is worth a word and no more; it is looked
+ * for before tokens are expanded. */
+bool
+option_apply_identity(struct option_state *state, const char *value)
+{
+    struct sshconf_place place = option_state_place(state);
+    struct sshconf_local local;
+    const char *why;
+    char *path;
+
+    if (!*value)
+        return option_state_fail(state, "is empty");
+    if (!sshconf_local_read(&local, &why))
+        return option_state_fail(state, why);
+    path = sshconf_expand_tilde(&local, value, &why);
+    sshconf_local_clear(&local);
+    if (!path)
+        return option_state_fail(state, why);
+    if (access(path, F_OK) != 0) {
+        fprintf(stderr, "culvert: warning: -i %s: %s\n", value,
+                strerror(errno));
+        free(path);
+        return true;
+    }
+    free(path);
+    return sshconf_put(&state->conf, SSHCONF_IDENTITY_FILE, value, &place);
+}
+
+bool
+option_apply_jump(struct option_state *state, const char *value)
+{
+    struct sshconf_place place = option_state_place(state);
+
+    if (state->conf.values[SSHCONF_PROXY_JUMP].set)
+        return option_state_fail(state, "there can be only one -J; hops are "
+                                        "parted by commas");
+    if (state->conf.values[SSHCONF_PROXY_COMMAND].set)
+        return option_state_fail(state, "cannot go with ProxyCommand");
+    return sshconf_put(&state->conf, SSHCONF_PROXY_JUMP, value, &place);
+}
+
+bool
+option_apply_config_path(struct option_state *state, const char *value)
+{
+    note_server(state);
+    state->config_path = value;
+    return *value ? true : option_state_fail(state, "is empty");
+}
+
+bool
+option_apply_server_nodelay(struct option_state *state, const char *value)
+{
+    (void)value;
+    note_server(state);
+    state->server_nodelay = true;
+    return true;
+}
+
+bool
+option_apply_keyword(struct option_state *state, const char *value)
+{
+    struct sshconf_place place = option_state_place(state);
+
+    return sshconf_file_line(&state->conf, value, &place);
+}
+
+bool
+option_apply_master(struct option_state *state, const char *value)
+{
+    struct sshconf_place place = option_state_place(state);
+
+    return sshconf_put(&state->conf, SSHCONF_CONTROL_MASTER, value, &place);
+}
+
+bool
+option_apply_control_word(struct option_state *state, const char *value)
+{
+    static const char *const words[] = {
+        "check", "stop", "exit", "forward", "cancel", "status", "reconnect"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0)
+            return set_text(state, value, &state->settings->control_word);
+    }
+    return option_state_fail(state, "must be check, stop, exit, forward, "
+                                    "cancel, status or reconnect");
 }
 
 static bool
@@ -256,6 +231,20 @@ bool
 option_apply_workers(struct option_state *state, const char *value)
 {
     return set_limit(state, value, WORKERS_MAX, &state->settings->workers);
+}
+
+bool
+option_apply_connections(struct option_state *state, const char *value)
+{
+    unsigned number;
+
+    note_server(state);
+    if (!set_limit(state, value, CONNECTIONS_MAX, &number))
+        return false;
+    if (number == 0)
+        return option_state_fail(state, "must be at least 1");
+    state->settings->connections = number;
+    return true;
 }
 
 bool
@@ -287,30 +276,23 @@ option_apply_log_format(struct option_state *state, const char *value)
     return !why || option_state_fail(state, why);
 }
 
-bool
-option_apply_log_level(struct option_state *state, const char *value)
-{
-    enum log_level level;
-    const char *why = option_value_level(value, &level);
-
-    if (why)
-        return option_state_fail(state, why);
-    if (option_state_claim(state, OPTION_SUBJECT_LOG_LEVEL))
-        state->settings->log.level = level;
-    return true;
-}
-
+/* Each -v is a step from what is set. */
 bool
 option_apply_verbose(struct option_state *state, const char *value)
 {
-    struct log_options *log = &state->settings->log;
+    struct sshconf_place place = option_state_place(state);
+    double level = sshconf_number(&state->conf, SSHCONF_LOG_LEVEL, LOG_INFO);
 
     (void)value;
-    option_state_claim(state, OPTION_SUBJECT_LOG_LEVEL);
-    if (log->level < LOG_INFO)
-        log->level = LOG_INFO;
-    if (log->level < LOG_DEBUG)
-        log->level++;
+    return sshconf_put(&state->conf, SSHCONF_LOG_LEVEL,
+                       level < LOG_VERBOSE ? "VERBOSE" : "DEBUG", &place);
+}
+
+bool
+option_apply_print(struct option_state *state, const char *value)
+{
+    (void)value;
+    state->print_only = true;
     return true;
 }
 
@@ -337,18 +319,6 @@ option_apply_version(struct option_state *state, const char *value)
     (void)value;
     usage_version(stdout);
     state->finished = true;
-    return true;
-}
-
-bool
-option_apply_ignore_unknown(struct option_state *state, const char *value)
-{
-    size_t len = strlen(value);
-
-    if (len >= sizeof(state->ignore_unknown))
-        return option_state_fail(state, "too long a list");
-    if (option_state_claim(state, OPTION_SUBJECT_IGNORE_UNKNOWN))
-        memcpy(state->ignore_unknown, value, len + 1);
     return true;
 }
 
@@ -414,13 +384,8 @@ option_apply_handshake_timeout(struct option_state *state, const char *value)
 bool
 option_apply_connect_timeout(struct option_state *state, const char *value)
 {
-    double seconds;
-
-    if (!set_span(state, value, &seconds))
-        return false;
-    if (option_state_claim(state, OPTION_SUBJECT_CONNECT_TIMEOUT))
-        state->settings->connect_timeout = seconds;
-    return true;
+    state->connect_timeout_given = true;
+    return set_span(state, value, &state->settings->connect_timeout);
 }
 
 bool

@@ -1,9 +1,9 @@
-/* What each option and each keyword that acts does to the settings.
+/* What each option does that is no keyword of ssh's configuration.
  *
- * One shape for all, so that the two tables (option_table, option_keyword)
- * can name them: reads value (never NULL; borrowed, but for forwards and the
- * log's path, which keep the borrow: it is argv's). Returns true, or false
- * when it was wrong and a message has been printed. */
+ * One shape for all, so that option_table can name them: reads value (never
+ * NULL; borrowed, but for forwards and the log's path, which keep the borrow:
+ * it is argv's). Returns true, or false when it was wrong and a message has
+ * been printed. */
 #ifndef CULVERT_PROXY_OPTION_APPLY_H
 #define CULVERT_PROXY_OPTION_APPLY_H
 
@@ -16,42 +16,31 @@ typedef bool option_apply_fn(struct option_state *state, const char *value);
 /* Forwards. */
 option_apply_fn option_apply_dynamic;
 option_apply_fn option_apply_local;
-option_apply_fn option_apply_local_words;
 option_apply_fn option_apply_stdio;
-option_apply_fn option_apply_clear_forwards;
-option_apply_fn option_apply_gateway_ports;
-option_apply_fn option_apply_exit_on_failure;
-option_apply_fn option_apply_unlink;
-option_apply_fn option_apply_mask;
 
 /* The way out. */
 option_apply_fn option_apply_via;
 option_apply_fn option_apply_dest;
-option_apply_fn option_apply_port;
-option_apply_fn option_apply_user;
 option_apply_fn option_apply_identity;
 option_apply_fn option_apply_jump;
 option_apply_fn option_apply_config_path;
-option_apply_fn option_apply_family;
-option_apply_fn option_apply_bind_host;
-option_apply_fn option_apply_bind_device;
+option_apply_fn option_apply_connections;
+option_apply_fn option_apply_server_nodelay;
+option_apply_fn option_apply_keyword;
 
 /* The control socket. */
-option_apply_fn option_apply_control_master;
-option_apply_fn option_apply_control_path;
+option_apply_fn option_apply_master;
 option_apply_fn option_apply_control_word;
 
 /* The process and its log. */
-option_apply_fn option_apply_background;
 option_apply_fn option_apply_workers;
 option_apply_fn option_apply_log_path;
 option_apply_fn option_apply_log_format;
-option_apply_fn option_apply_log_level;
 option_apply_fn option_apply_verbose;
 option_apply_fn option_apply_check;
+option_apply_fn option_apply_print;
 option_apply_fn option_apply_help;
 option_apply_fn option_apply_version;
-option_apply_fn option_apply_ignore_unknown;
 
 /* Who may come in, and where they may go. */
 option_apply_fn option_apply_users;

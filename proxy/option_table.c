@@ -2,34 +2,43 @@
 
 #include <string.h>
 
-#include "proxy/option_keyword.h"
-
 #define VALUE(letter, name, apply) \
-    OPTION_KIND_ACTS, letter, name, true, apply, NULL
+    OPTION_KIND_ACTS, letter, name, true, apply, SSHCONF_NO_ID, NULL
 #define FLAG(letter, name, apply, fixed) \
-    OPTION_KIND_ACTS, letter, name, false, apply, fixed
+    OPTION_KIND_ACTS, letter, name, false, apply, SSHCONF_NO_ID, fixed
+#define SETS(letter, id) OPTION_KIND_SETS, letter, NULL, true, NULL, id, NULL
+#define SETS_TO(letter, id, fixed) \
+    OPTION_KIND_SETS, letter, NULL, false, NULL, id, fixed
+#define OFFERS(letter, id) \
+    OPTION_KIND_OFFERS, letter, NULL, true, NULL, id, NULL
 #define OTHER(kind, letter, name, takes_value) \
-    OPTION_KIND_##kind, letter, name, takes_value, NULL, NULL
+    OPTION_KIND_##kind, letter, name, takes_value, NULL, SSHCONF_NO_ID, NULL
 
 static const struct option_entry options[] = {
     {VALUE('D', NULL, option_apply_dynamic)},
     {VALUE('L', NULL, option_apply_local)},
     {VALUE('W', NULL, option_apply_stdio)},
-    {FLAG('g', NULL, option_apply_gateway_ports, "yes")},
+    {SETS_TO('g', SSHCONF_GATEWAY_PORTS, "yes")},
     {VALUE(0, "users", option_apply_users)},
     {VALUE(0, "allow-from", option_apply_allow_from)},
     {VALUE(0, "permit", option_apply_permit)},
     {VALUE(0, "deny", option_apply_deny)},
     {VALUE(0, "via", option_apply_via)},
-    {VALUE('p', NULL, option_apply_port)},
-    {VALUE('l', NULL, option_apply_user)},
+    {OFFERS('p', SSHCONF_PORT)},
+    {OFFERS('l', SSHCONF_USER)},
+    {OFFERS('P', SSHCONF_TAG)},
     {VALUE('i', NULL, option_apply_identity)},
     {VALUE('J', NULL, option_apply_jump)},
     {VALUE('F', NULL, option_apply_config_path)},
-    {FLAG('4', NULL, option_apply_family, "inet")},
-    {FLAG('6', NULL, option_apply_family, "inet6")},
-    {VALUE('b', NULL, option_apply_bind_host)},
-    {VALUE('B', NULL, option_apply_bind_device)},
+    {SETS('c', SSHCONF_CIPHERS)},
+    {SETS('m', SSHCONF_MACS)},
+    {SETS_TO('C', SSHCONF_COMPRESSION, "yes")},
+    {VALUE(0, "connections", option_apply_connections)},
+    {FLAG(0, "server-nodelay", option_apply_server_nodelay, "")},
+    {SETS_TO('4', SSHCONF_ADDRESS_FAMILY, "inet")},
+    {SETS_TO('6', SSHCONF_ADDRESS_FAMILY, "inet6")},
+    {SETS('b', SSHCONF_BIND_ADDRESS)},
+    {SETS('B', SSHCONF_BIND_INTERFACE)},
     {VALUE(0, "handshake-timeout", option_apply_handshake_timeout)},
     {VALUE(0, "connect-timeout", option_apply_connect_timeout)},
     {VALUE(0, "idle-timeout", option_apply_idle_timeout)},
@@ -38,16 +47,17 @@ static const struct option_entry options[] = {
     {VALUE(0, "max-sessions", option_apply_max_sessions)},
     {VALUE(0, "max-per-source", option_apply_max_per_source)},
     {VALUE(0, "workers", option_apply_workers)},
-    {FLAG('f', NULL, option_apply_background, "yes")},
-    {FLAG('M', NULL, option_apply_control_master, "yes")},
-    {VALUE('S', NULL, option_apply_control_path)},
+    {SETS_TO('f', SSHCONF_FORK_AFTER_AUTHENTICATION, "yes")},
+    {FLAG('M', NULL, option_apply_master, "yes")},
+    {SETS('S', SSHCONF_CONTROL_PATH)},
     {VALUE('O', NULL, option_apply_control_word)},
     {VALUE('E', NULL, option_apply_log_path)},
-    {FLAG('q', NULL, option_apply_log_level, "quiet")},
+    {SETS_TO('q', SSHCONF_LOG_LEVEL, "QUIET")},
     {FLAG('v', NULL, option_apply_verbose, "")},
     {VALUE(0, "log-format", option_apply_log_format)},
     {FLAG(0, "check-config", option_apply_check, "")},
-    {VALUE('o', NULL, option_keyword_apply)},
+    {FLAG('G', NULL, option_apply_print, "")},
+    {VALUE('o', NULL, option_apply_keyword)},
     {FLAG('V', "version", option_apply_version, "")},
     {FLAG('h', "help", option_apply_help, "")},
 
@@ -58,7 +68,6 @@ static const struct option_entry options[] = {
     {OTHER(SILENT, 'T', NULL, false)},
     {OTHER(SILENT, 'x', NULL, false)},
     {OTHER(IDLE, 'A', NULL, false)},
-    {OTHER(IDLE, 'C', NULL, false)},
     {OTHER(IDLE, 'e', NULL, true)},
     {OTHER(IDLE, 'K', NULL, false)},
     {OTHER(IDLE, 's', NULL, false)},
@@ -67,20 +76,15 @@ static const struct option_entry options[] = {
     {OTHER(IDLE, 'y', NULL, false)},
     {OTHER(IDLE, 'Y', NULL, false)},
 
-    {OTHER(NEEDS_SSH, 'R', NULL, true)},
-    {OTHER(NEEDS_SSH, 'c', NULL, true)},
-    {OTHER(NEEDS_SSH, 'm', NULL, true)},
-    {OTHER(NEEDS_SSH, 'P', NULL, true)},
-    {OTHER(NEEDS_SSH, 'Q', NULL, true)},
-    {OTHER(NEEDS_SSH, 0, "gateway", true)},
-    {OTHER(NEEDS_SSH, 0, "host-key", true)},
-    {OTHER(NEEDS_SSH, 0, "authorized-keys", true)},
-    {OTHER(NEEDS_SSH, 0, "connections", true)},
-    {OTHER(LATER, 'G', NULL, false)},
+    {OTHER(LATER, 'R', NULL, true)},
+    {OTHER(LATER, 0, "gateway", true)},
+    {OTHER(LATER, 0, "host-key", true)},
+    {OTHER(LATER, 0, "authorized-keys", true)},
     {OTHER(LATER, 0, "config", true)},
     {OTHER(LATER, 0, "route", true)},
     {OTHER(LATER, 0, "metrics", true)},
     {OTHER(NEVER, 'I', NULL, true)},
+    {OTHER(NEVER, 'Q', NULL, true)},
     {OTHER(NEVER, 'w', NULL, true)},
 };
 

@@ -9,11 +9,12 @@
 
 enum option_kind {
     OPTION_KIND_ACTS,
-    OPTION_KIND_SILENT,    /* accepted: asks for what is so anyway */
-    OPTION_KIND_IDLE,      /* accepted with a warning: has no effect here */
-    OPTION_KIND_NEEDS_SSH, /* an error until there is SSH */
-    OPTION_KIND_LATER,     /* an error until it is built */
-    OPTION_KIND_NEVER,     /* an error */
+    OPTION_KIND_SETS,   /* a keyword of ssh_config, whatever it was */
+    OPTION_KIND_OFFERS, /* the same, if it has no value yet */
+    OPTION_KIND_SILENT, /* accepted: asks for what is so anyway */
+    OPTION_KIND_IDLE,   /* accepted with a warning: has no effect here */
+    OPTION_KIND_LATER,  /* an error until it is built */
+    OPTION_KIND_NEVER,  /* an error */
 };
 
 struct option_entry {
@@ -22,7 +23,8 @@ struct option_entry {
     const char *name; /* NULL: none */
     bool takes_value;
     option_apply_fn *apply; /* OPTION_KIND_ACTS */
-    const char *fixed;      /* what apply reads when no value is taken */
+    enum sshconf_id id;     /* OPTION_KIND_SETS and _OFFERS */
+    const char *fixed;      /* what is read when no value is taken */
 };
 
 /* Each lends an entry, or NULL when there is none. name has len bytes. */

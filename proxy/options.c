@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utlist.h>
-
 #include "auth/users.h"
-#include "proxy/option_ssh.h"
+#include "proxy/option_settle.h"
 #include "proxy/option_table.h"
 #include "proxy/usage.h"
 
@@ -26,19 +24,22 @@ static bool
 act(struct scan *scan, const struct option_entry *entry)
 {
     struct option_state *state = &scan->state;
+    const char *value = state->value ? state->value : entry->fixed;
+    struct sshconf_place place = option_state_place(state);
 
     switch (entry->kind) {
     case OPTION_KIND_ACTS:
-        return entry->apply(state, state->value ? state->value : entry->fixed);
+        return entry->apply(state, value);
+    case OPTION_KIND_SETS:
+        return sshconf_put(&state->conf, entry->id, value, &place);
+    case OPTION_KIND_OFFERS:
+        return sshconf_offer(&state->conf, entry->id, value, &place);
     case OPTION_KIND_SILENT:
         return true;
     case OPTION_KIND_IDLE:
-        option_state_idle(state, state->option);
-        return true;
-    case OPTION_KIND_NEEDS_SSH:
-        return option_state_fail(state, USAGE_NEEDS_SSH);
+        return option_state_idle(state, state->option);
     case OPTION_KIND_LATER:
-        return option_state_fail(state, "is not in this version yet");
+        return option_state_fail(state, USAGE_LATER);
     case OPTION_KIND_NEVER:
         return option_state_fail(state, "is not supported");
     }
@@ -131,32 +132,6 @@ scan_all(struct scan *scan)
     return true;
 }
 
-/* What -W implies, unless it was said otherwise, and what -g means for each
- * forward. */
-static void
-settle_forwards(struct option_state *state)
-{
-    struct settings *settings = state->settings;
-    struct forward *forward, *next;
-    bool stdio = false;
-
-    for (forward = settings->forwards; forward; forward = forward->next)
-        stdio |= forward->kind == FORWARD_STDIO;
-    if (stdio && !option_state_claimed(state, OPTION_SUBJECT_CLEAR_FORWARDS))
-        state->clear_forwards = true;
-    if (stdio && !option_state_claimed(state, OPTION_SUBJECT_EXIT_ON_FAILURE))
-        settings->exit_on_forward_failure = true;
-    LL_FOREACH_SAFE (settings->forwards, forward, next) {
-        if (state->clear_forwards && forward->kind != FORWARD_STDIO) {
-            LL_DELETE(settings->forwards, forward);
-            free(forward);
-        } else if (settings->gateway_ports && !forward->bind_given &&
-                   forward->kind != FORWARD_STDIO) {
-            forward->where = LISTEN_ANY;
-        }
-    }
-}
-
 /* Sets addr to where a forward will listen, as far as that is known without
  * looking a name up. */
 static bool
@@ -181,8 +156,12 @@ check_forwards(const struct option_state *state)
     const struct settings *settings = state->settings;
     const struct forward *forward;
 
+    if (settings->control_word) /* the master checks */
+        return true;
     if (!settings->forwards && !settings->ssh && !settings->control_master) {
-        fprintf(stderr, "culvert: nothing to do: no -D, -L or -W\n");
+        fprintf(
+            stderr,
+            "culvert: nothing to do: no -D, -L or -W, and no destination\n");
         usage_short(stderr);
         return false;
     }
@@ -226,22 +205,32 @@ check_users(const struct settings *settings)
     return true;
 }
 
+static void
+warn_of_idle(const struct option_state *state)
+{
+    const struct sshdest_list *idle = &state->conf.idle;
+
+    if (idle->count == 0 || state->settings->log.level < LOG_WARN)
+        return;
+    fputs("culvert: warning: without effect here: ", stderr);
+    for (size_t i = 0; i < idle->count; i++)
+        fprintf(stderr, "%s%s", i > 0 ? ", " : "", idle->item[i]);
+    fputc('\n', stderr);
+}
+
 /* What is left to do once every argument has been read. */
 static enum options_result
 conclude(struct option_state *state)
 {
     if (state->finished)
         return OPTIONS_EXIT_OK;
-    if (!option_ssh_settle(state))
+    if (!option_settle(state))
         return OPTIONS_USAGE;
-    settle_forwards(state);
-    if (state->settings->control_word) /* the master checks */
-        return OPTIONS_RUN;
+    if (state->print_only)
+        return OPTIONS_EXIT_OK;
     if (!check_forwards(state) || !check_users(state->settings))
         return OPTIONS_USAGE;
-    if (state->idle[0] && state->settings->log.level >= LOG_WARN)
-        fprintf(stderr, "culvert: warning: without effect here: %s\n",
-                state->idle);
+    warn_of_idle(state);
     if (!state->check_only)
         return OPTIONS_RUN;
     puts("ok");
@@ -269,5 +258,6 @@ options_parse(int argc, char **argv, struct settings **settings)
         *settings = scan.state.settings;
     else
         settings_destroy(scan.state.settings);
+    sshconf_clear(&scan.state.conf);
     return result;
 }

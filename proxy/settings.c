@@ -57,6 +57,7 @@ settings_destroy(struct settings *settings)
         settings->forwards = forward->next;
         free(forward);
     }
+    sshdest_list_clear(&settings->texts);
     sources_destroy(settings->sources);
     rules_destroy(settings->rules);
     sshdest_destroy(settings->ssh);

@@ -36,12 +36,15 @@ struct forward {
     char host[TARGET_NAME_MAX + 1]; /* LISTEN_HOST and LISTEN_UNIX */
     unsigned port;                  /* 0 picks one */
     struct target target;           /* FORWARD_FIXED and FORWARD_STDIO */
-    const char *text; /* as it was given, for messages; borrowed from argv */
+    const char *text; /* as it was given, for messages; settings->texts has
+                       * it */
     struct forward *next;
 };
 
 struct settings {
-    struct forward *forwards; /* in the order given */
+    struct forward *forwards; /* in the order given; with control_word what is
+                               * asked for, and nothing of ssh_config's files */
+    struct sshdest_list texts; /* of the forwards */
     unsigned workers;         /* 0: as many as there are processors */
 
     struct sshdest *ssh;  /* the server that connections leave through, owned;

@@ -5,19 +5,23 @@
 void
 usage_short(FILE *to)
 {
-    fputs(
-        "usage: culvert [options] -D [bind:]port | -L forward | -W host:port\n"
-        "       culvert -D 1080 serves SOCKS and HTTP CONNECT on 127.0.0.1 "
-        "and ::1\n"
-        "       culvert --help says more\n",
-        to);
+    fputs("usage: culvert [options] [-D [bind:]port | -L forward | -W "
+          "host:port]\n"
+          "               [[user@]host[:port]]\n"
+          "       culvert -D 1080 serves SOCKS and HTTP CONNECT on 127.0.0.1 "
+          "and ::1\n"
+          "       culvert -D 1080 user@host does, and leaves through that SSH "
+          "server\n"
+          "       culvert --help says more\n",
+          to);
 }
 
 static const char help_forwards[] =
-    "usage: culvert [options] -D [bind:]port | -L forward | -W host:port\n"
+    "usage: culvert [options] [-D [bind:]port | -L forward | -W host:port]\n"
+    "               [[user@]host[:port]]\n"
     "\n"
-    "A SOCKS4, SOCKS4a, SOCKS5 and HTTP CONNECT proxy. This version connects\n"
-    "by plain TCP; ways out over SSH come in a following one.\n"
+    "A SOCKS4, SOCKS4a, SOCKS5 and HTTP CONNECT proxy. With a destination\n"
+    "connections leave through that SSH server, else straight from here.\n"
     "\n"
     "Ways in (repeatable; port 0 picks a free one and prints it):\n"
     "  -D [bind:]port          serve SOCKS and HTTP CONNECT; also -D socket\n"
@@ -35,15 +39,35 @@ static const char help_forwards[] =
     "\n"
     "The way out:\n"
     "  --via TRANSPORT         tcp: or ssh://[user@]host[:port]\n"
-    "  -p port                 of the SSH server\n"
-    "  -l user                 to log in as\n"
-    "  -i file                 a private key to log in with\n"
-    "  -J destination          reach it through there; several with commas\n"
-    "  -F file                 read it in the place of ssh's configuration\n"
     "  -4                      IPv4 only\n"
     "  -6                      IPv6 only\n"
     "  -b address              connect from this address\n"
     "  -B interface            connect through this interface\n";
+
+static const char help_server[] =
+    "\n"
+    "The SSH server (ssh's configuration is read, see culvert(1)):\n"
+    "  -p port                 its port\n"
+    "  -l user                 log in as\n"
+    "  -i file                 log in with this private key (repeatable)\n"
+    "  -J destination          reach it through there; several with commas\n"
+    "  -F file                 read this in the place of the configuration;\n"
+    "                          none reads nothing\n"
+    "  -P tag                  a tag for Match tagged\n"
+    "  -c ciphers              a list of ciphers\n"
+    "  -m macs                 a list of message authentication codes\n"
+    "  -C                      compress\n"
+    "  --connections N         at most so many links to it (4)\n"
+    "  --server-nodelay        run `true` once on it, so that it sends small\n"
+    "                          packets at once\n"
+    "  -G                      print what the configuration comes to, and "
+    "exit\n"
+    "\n"
+    "A control socket:\n"
+    "  -M                      listen on it\n"
+    "  -S path                 where it is\n"
+    "  -O command              ask who listens there, and exit: check, stop,\n"
+    "                          exit, forward, cancel, status, reconnect\n";
 
 static const char help_process[] =
     "\n"
@@ -59,10 +83,6 @@ static const char help_process[] =
     "\n"
     "The process and its log:\n"
     "  -f                      go to the background once all listens\n"
-    "  -M                      listen on a control socket\n"
-    "  -S path                 the control socket\n"
-    "  -O command              ask the program at the control socket: check,\n"
-    "                          stop, exit, forward, cancel, status, reconnect\n"
     "  -E file                 log to a file instead of standard error\n"
     "  -q                      no log\n"
     "  -v                      more log; -vv still more\n"
@@ -74,13 +94,14 @@ static const char help_process[] =
     "\n"
     "Accepted as in ssh(1), where they have no effect:\n"
     "  -a -k -n -N -T -x       silently\n"
-    "  -A -C -e char -K -s -t -X -y -Y\n"
+    "  -A -e char -K -s -t -X -y -Y\n"
     "                          with a warning\n";
 
 void
 usage_help(FILE *to)
 {
     fputs(help_forwards, to);
+    fputs(help_server, to);
     fputs(help_process, to);
 }
 

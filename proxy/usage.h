@@ -5,9 +5,7 @@
 #include <stdio.h>
 
 /* The answer to what this version cannot do yet. */
-#define USAGE_NEEDS_SSH                                                  \
-    "needs SSH, which comes in a following version; this one leaves by " \
-    "plain TCP only"
+#define USAGE_LATER "comes in a following version"
 
 /* A few lines: the form of the command and where to read on. */
 void usage_short(FILE *to);

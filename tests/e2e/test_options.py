@@ -70,6 +70,13 @@ MALFORMED = (
     (("-D", "0", "--via", "carrier:pigeon"), "--via", "carrier:pigeon"),
     (("-D", "0", "-b", ""), "-b", ""),
     (("-f", "-W", "host:80"), "-W", "host:80"),
+    (("user@",), "destination", "user@"),
+    (("host:99999",), "destination", "host:99999"),
+    (("-F", "none", "host", "ls"), "destination", "ls"),
+    (("-F", "/no/such/file", "host"), "-F", "/no/such/file"),
+    (("-J", "a b", "host"), "-J", "a b"),
+    (("-O", "proxy", "host"), "-O", "proxy"),
+    (("-F", "none", "-c", "rot13", "host"), "-c", "rot13"),
 )
 
 
@@ -157,12 +164,23 @@ def test_what_ssh_has_and_does_nothing_here(t):
     matches("ServerAliveInterval", warnings[0], "the warning")
 
 
-def test_what_needs_ssh_says_so(t):
-    for args in (("-R", "8080:localhost:80"),
-                 ("-D", "0", "-o", "ProxyJump=jump")):
+def test_what_comes_later_says_so(t):
+    for args in (("-R", "8080:localhost:80"), ("-R", "1080", "host"),
+                 ("-D", "0", "--gateway", "2222"),
+                 ("-D", "0", "--via", "reverse:agent")):
         status, said = t.fails(*args)
         equal(status, 2, f"exit status of {args}: {said}")
-        matches("(?i)ssh", said, "message")
+        matches("following version", said, "message")
+
+
+def test_what_needs_a_destination_says_so(t):
+    for args in (("-D", "0", "-J", "jump"), ("-D", "0", "-p", "22"),
+                 ("-D", "0", "-F", "none"), ("-D", "0", "--connections", "2"),
+                 ("-D", "0", "-o", "ProxyJump=jump"),
+                 ("-D", "0", "-o", "HostName=other")):
+        status, said = t.fails(*args)
+        equal(status, 2, f"exit status of {args}: {said}")
+        matches("needs a destination", said, "message")
 
 
 def test_log_file(t):

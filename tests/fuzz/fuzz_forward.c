@@ -1,11 +1,10 @@
-/* The grammar of forwards, and the keywords of -o. The first byte says which;
- * the rest is the text, up to a NUL. */
+/* The grammar of forwards. The first byte says which form; the rest is the
+ * text, up to a NUL. */
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/un.h>
 
 #include "proxy/option_forward.h"
-#include "proxy/option_keyword.h"
 
 static void
 check_parsed(enum option_forward_form form, const struct forward *forward)
@@ -115,25 +114,6 @@ check_forward(enum option_forward_form form, const char *text)
     check_again(&forward);
 }
 
-static void
-check_keyword(const char *text)
-{
-    struct option_state state = {
-        .settings = settings_create(), .option = "-o", .value = text};
-    FILE *said = stderr;
-    FILE *null = fopen("/dev/null", "w");
-
-    FUZZ_CHECK(state.settings && null);
-    strcpy(state.ignore_unknown, "x*,!xy?");
-    stderr = null; /* glibc lets it be set; messages would drown all else */
-    option_keyword_apply(&state, text);
-    option_keyword_apply(&state, text);
-    stderr = said;
-    fclose(null);
-    FUZZ_CHECK(!state.from_keyword);
-    settings_destroy(state.settings);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
@@ -157,7 +137,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         check_forward(OPTION_FORWARD_STDIO, text);
         break;
     default:
-        check_keyword(text);
         break;
     }
     free(text);

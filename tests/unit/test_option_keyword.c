@@ -1,7 +1,6 @@
-#include "proxy/option_keyword.h"
-
 #include <sys/socket.h>
 
+#include "proxy/sshconf_table.h"
 #include "tests/unit/options_run.h"
 
 Test(option_keyword, act_on_the_settings)
@@ -86,16 +85,25 @@ Test(option_keyword, malformed_ones_name_what_was_typed)
     }
 }
 
-Test(option_keyword, what_would_go_another_way_is_refused)
+Test(option_keyword, what_would_go_another_way_needs_a_destination)
 {
-    static const char *const table[] = {
-        "ProxyJump=box",       "ProxyCommand=nc %h %p", "HostName=box",
-        "RemoteForward 1 h:2", "RemoteCommand=ls",      "Tunnel=yes",
-        "ControlMaster=auto",  "ControlPath=/tmp/x",    "PKCS11Provider=/x",
-    };
+    static const char *const table[] = {"ProxyJump=box",
+                                        "ProxyCommand=nc %h %p", "HostName=box",
+                                        "RemoteForward 1 h:2"};
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        options_refuse(ARGS("-D1", "-o", table[i]), "needs SSH");
+        options_refuse(ARGS("-D1", "-o", table[i]), "needs a destination");
+}
+
+Test(option_keyword, what_is_not_there_is_refused)
+{
+    options_refuse(ARGS("-D1", "-oRemoteCommand=ls"), "is not supported");
+    options_refuse(ARGS("-D1", "-oTunnel=yes"), "is not supported");
+    options_refuse(ARGS("-D1", "-oPKCS11Provider=/x"), "is not supported");
+    options_refuse(ARGS("-D1", "-oControlMaster=ask"), "is not supported");
+    options_refuse(ARGS("-D1", "-oHost=x"), "for files");
+    options_refuse(ARGS("-D1", "-oMatch=all"), "for files");
+    options_refuse(ARGS("-D1", "-oInclude=x"), "for files");
 }
 
 Test(option_keyword, refusing_ones_may_be_off)
@@ -113,9 +121,8 @@ Test(option_keyword, those_without_effect_are_one_warning)
                      "-oServerAliveInterval=15"),
                 &run);
     cr_assert_eq(run.result, OPTIONS_RUN);
-    cr_assert_str_eq(run.err,
-                     "culvert: warning: without effect here: Compression, -A, "
-                     "-X, Port, ServerAliveInterval\n");
+    cr_assert_str_eq(run.err, "culvert: warning: without effect here: -A, -X, "
+                              "Compression, Port, ServerAliveInterval\n");
     settings_destroy(run.settings);
 }
 
@@ -124,14 +131,13 @@ Test(option_keyword, all_of_them_in_one_command_line)
     struct options_run run;
     const char *args[3] = {"-D1"};
     char text[80];
-    const char *name;
-    bool acts;
+    const struct sshconf_entry *entry;
 
-    for (size_t i = 0; (name = option_keyword_at(i, &acts)); i++) {
-        snprintf(text, sizeof(text), "-o%s=no", name);
+    for (size_t i = 0; (entry = sshconf_table_at(i)); i++) {
+        snprintf(text, sizeof(text), "-o%s=no", entry->name);
         args[1] = text;
         options_run(args, &run);
-        cr_assert_null(strstr(run.err, "not a keyword"), "%s", name);
+        cr_assert_null(strstr(run.err, "not a keyword"), "%s", entry->name);
         settings_destroy(run.settings);
     }
 }

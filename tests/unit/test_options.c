@@ -122,7 +122,7 @@ Test(options, malformed_ones_name_option_and_value)
         {{"--users"}, "--users: has no value"},
         {{"--users="}, "--users : is empty"},
         {{"-E", ""}, "-E : is empty"},
-        {{"-b", ""}, "-b : is empty"},
+        {{"-b", ""}, "-b : has no value"},
         {{"-Z"}, "-Z: no such option"},
         {{"-gZ"}, "-Z: no such option"},
         {{"--user=x"}, "--user=x: no such option"},
@@ -152,30 +152,130 @@ Test(options, malformed_ones_name_option_and_value)
     }
 }
 
-Test(options, what_needs_ssh_is_refused)
+Test(options, what_needs_a_destination_says_so)
 {
     static const char *const table[][3] = {
-        {"-R", "80:localhost:80"},
-        {"-R1080"},
-        {"-c", "aes"},
-        {"-m", "hmac"},
-        {"--gateway=2222"},
-        {"--host-key=k"},
-        {"--via=reverse:a"},
-        {"--connections=2"},
-        {"--authorized-keys=k"},
+        {"-J", "box"},        {"-p22"},
+        {"-l", "me"},         {"-Fnone"},
+        {"-c", "aes*"},       {"-m", "hmac*"},
+        {"-i", "/dev/null"},  {"--connections=2"},
+        {"--server-nodelay"}, {"-G"},
+        {"-P", "tag"},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        options_refuse(table[i], "needs SSH, which comes in a following");
+        options_refuse(table[i], "needs a destination");
 }
 
 Test(options, what_is_not_there_is_refused)
 {
     options_refuse(ARGS("-D1", "-w", "0:0"), "-w 0:0: is not supported");
     options_refuse(ARGS("-D1", "-Ilib"), "-I lib: is not supported");
-    options_refuse(ARGS("-D1", "-G"), "-G: is not in this version");
-    options_refuse(ARGS("-D1", "--metrics=9"), "--metrics 9: is not in this");
+    options_refuse(ARGS("-D1", "-Qcipher"), "-Q cipher: is not supported");
+    options_refuse(ARGS("-R1080", "h"), "-R 1080: comes in a following");
+    options_refuse(ARGS("--gateway=2"), "--gateway 2: comes in a following");
+    options_refuse(ARGS("--host-key=k"), "--host-key k: comes in a");
+    options_refuse(ARGS("--authorized-keys=k"), "comes in a following");
+    options_refuse(ARGS("--via=reverse:a"), "comes in a following");
+    options_refuse(ARGS("-D1", "--metrics=9"), "--metrics 9: comes in a");
+    options_refuse(ARGS("--connections=0", "h"), "at least 1");
+}
+
+Test(options, a_destination_and_what_is_said_of_it)
+{
+    struct settings *s = options_accept(
+        ARGS("-Fnone", "-D1", "alice@Box:2022", "-vq", "-4", "-b127.0.0.2",
+             "--connections=2", "--server-nodelay", "-Cc", "aes256-ctr"));
+
+    cr_assert_str_eq(s->ssh->given, "Box");
+    cr_assert_str_eq(s->ssh->host, "box");
+    cr_assert_str_eq(s->ssh->user, "alice");
+    cr_assert_eq(s->ssh->port, 2022);
+    cr_assert_eq(s->ssh->family, AF_INET);
+    cr_assert_eq(s->family, AF_INET);
+    cr_assert_str_eq(s->ssh->bind_host, "127.0.0.2");
+    cr_assert_null(s->bind_host);
+    cr_assert(s->ssh->compression);
+    cr_assert_str_eq(s->ssh->ciphers, "aes256-ctr");
+    cr_assert(s->ssh->server_nodelay);
+    cr_assert_eq(s->connections, 2);
+    settings_destroy(s);
+}
+
+Test(options, destination_takes_no_command_nor_another)
+{
+    options_refuse(ARGS("-Fnone", "h", "ls"), "destination ls: there is a");
+    options_refuse(ARGS("-Fnone", "--", "h", "-v"), "no command can be run");
+    options_refuse(ARGS("--via=ssh://a", "b"), "there is a destination");
+    options_refuse(ARGS("-Fnone", "--via=tcp:", "h"), "only one way out");
+    options_refuse(ARGS("-"), "destination -: ");
+    options_refuse(ARGS("u@"), "destination u@: has no host");
+    options_refuse(ARGS("h:0"), "port must be 1 to 65535");
+    options_refuse(ARGS("a;b"), "has a character that no host's name has");
+}
+
+Test(options, of_port_and_user_the_first_counts)
+{
+    struct settings *s = options_accept(
+        ARGS("-Fnone", "-oPort=1", "-p2", "a@h:3", "-lb", "-oUser=c"));
+
+    cr_assert_eq(s->ssh->port, 1);
+    cr_assert_str_eq(s->ssh->user, "a");
+    settings_destroy(s);
+}
+
+Test(options, via_ssh_is_a_destination)
+{
+    struct settings *s =
+        options_accept(ARGS("-Fnone", "--via", "ssh://u%40x@[::1]:22/"));
+
+    cr_assert_str_eq(s->ssh->host, "::1");
+    cr_assert_str_eq(s->ssh->user, "u@x");
+    cr_assert_null(s->forwards);
+    settings_destroy(s);
+}
+
+Test(options, jump_through_several)
+{
+    struct settings *s = options_accept(
+        ARGS("-Fnone", "-J", "a@one:1,ssh://two:2", "three", "-lme"));
+    struct sshdest *two = s->ssh->jump;
+
+    cr_assert_str_eq(two->host, "two");
+    cr_assert_eq(two->port, 2);
+    cr_assert_str_neq(two->user, "me");
+    cr_assert_str_eq(two->jump->host, "one");
+    cr_assert_str_eq(two->jump->user, "a");
+    cr_assert_eq(two->jump->port, 1);
+    cr_assert_null(two->jump->jump);
+    settings_destroy(s);
+    options_refuse(ARGS("-Fnone", "-Ja", "-Jb", "c"), "only one -J");
+    options_refuse(ARGS("-Fnone", "-oProxyCommand=x", "-Jb", "c"), "ProxyComm");
+    options_refuse(ARGS("-Fnone", "-Jc", "c"), "-J c: would jump through");
+    options_refuse(ARGS("-Fnone", "-J,b", "c"), "-J ,b: has no host");
+}
+
+Test(options, control_socket)
+{
+    struct settings *s =
+        options_accept(ARGS("-Fnone", "-MS/tmp/%p-%h", "-p7", "Box"));
+
+    cr_assert(s->control_master);
+    cr_assert_str_eq(s->control_path, "/tmp/7-box");
+    settings_destroy(s);
+    s = options_accept(ARGS("-S/tmp/x", "-Oforward", "-D1", "-L2:h:3"));
+    cr_assert_str_eq(s->control_word, "forward");
+    cr_assert_eq(count(s), 2);
+    cr_assert_not(s->control_master);
+    settings_destroy(s);
+    s = options_accept(ARGS("-D1", "-oControlMaster=auto", "-Snone"));
+    cr_assert(s->control_master);
+    cr_assert_null(s->control_path);
+    settings_destroy(s);
+    options_refuse(ARGS("-Ocheck"), "no control socket");
+    options_refuse(ARGS("-Oproxy", "-Sx"), "-O proxy: must be check");
+    options_refuse(ARGS("-Ocheck", "-Sx", "-Wh:1"), "cannot go with -O");
+    options_refuse(ARGS("-MD1", "-S/tmp/%h"), "no token here");
 }
 
 Test(options, accepted_for_the_sake_of_ssh)
@@ -185,8 +285,8 @@ Test(options, accepted_for_the_sake_of_ssh)
     settings_destroy(options_accept(ARGS("-NTaknxD1")));
     options_run(ARGS("-AACKXYtsye", "none", "-D1"), &run);
     cr_assert_eq(run.result, OPTIONS_RUN);
-    cr_assert_str_eq(run.err, "culvert: warning: without effect here: -A, -C, "
-                              "-K, -X, -Y, -t, -s, -y, -e\n");
+    cr_assert_str_eq(run.err, "culvert: warning: without effect here: -A, -K, "
+                              "-X, -Y, -t, -s, -y, -e, -C\n");
     settings_destroy(run.settings);
     settings_destroy(options_accept(ARGS("-AqD1")));
 }
