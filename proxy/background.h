@@ -6,7 +6,8 @@
 
 /* Forks, before any thread or loop exists. The parent does not return: it
  * waits for the child, and exits with 0 once background_ready was called, or
- * with the status the child exited with. The child keeps the terminal for now.
+ * as the child did: with its status, or by its signal. Meanwhile it passes
+ * SIGINT, SIGTERM and SIGHUP on. The child keeps the terminal for now.
  * Returns the descriptor to hand to background_ready, or -1 (errno is set). */
 int background_fork(void);
 

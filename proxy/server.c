@@ -269,6 +269,7 @@ end_workers(struct server *server)
 static void
 clean_up(struct server *server)
 {
+    server_unwatch_signals(server);
     control_destroy(server->calls);
     end_workers(server);
     if (server->stdio)

@@ -186,6 +186,21 @@ server_watch_signals(struct server *server)
     server->drain_timer.data = server;
 }
 
+void
+server_unwatch_signals(struct server *server)
+{
+    for (int i = 0; i < SERVER_SIGNALS; i++) {
+        ev_signal *watcher = &server->signals[i];
+
+        if (!ev_is_active(watcher))
+            continue;
+        /* One more while all is put away changes nothing; the library's
+         * handler would reach for a loop that is gone. */
+        ev_signal_stop(worker_loop(server->control), watcher);
+        signal(watcher->signum, SIG_IGN);
+    }
+}
+
 /* --- the control socket --------------------------------------------------- */
 
 static void

@@ -53,6 +53,9 @@ void server_on_empty(struct mail *mail);
 
 void server_watch_signals(struct server *server);
 
+/* From now on they are ignored. */
+void server_unwatch_signals(struct server *server);
+
 /* Opens the control socket, if there is to be one. Returns whether it is no
  * reason to give up: one that another has is none, as in ssh. */
 bool server_open_control(struct server *server);
