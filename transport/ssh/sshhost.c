@@ -105,8 +105,8 @@ judge_changed(struct check *check)
     say_changed(check);
     if (run->dest->strict != SSHDEST_STRICT_NO)
         return sshlogin_fail(run, ERR_HOST_KEY,
-                             "the host key has changed (%s:%u): "
-                             "host key verification failed",
+                             "Host key verification failed: the key has "
+                             "changed, another one is in %s:%u",
                              check->found.file, check->found.line);
     log_write(LOG_WARN,
               "going on, as StrictHostKeyChecking is no; without password "
@@ -122,8 +122,8 @@ judge_revoked(struct check *check, const char *where)
     log_write(LOG_ERROR, "The %s host key of %s, %s, is marked as revoked.",
               check->short_type, check->run->who, check->print);
     return sshlogin_fail(check->run, ERR_HOST_KEY,
-                         "the host key is revoked in %s: it must not be "
-                         "trusted any more",
+                         "Host key verification failed: the key is revoked "
+                         "in %s",
                          where);
 }
 
@@ -181,8 +181,9 @@ refuse_unknown(struct check *check, const char *why)
     struct sshlogin_run *run = check->run;
 
     return sshlogin_fail(run, ERR_HOST_KEY,
-                         "no %s host key is known for %s%s (it is %s): "
-                         "host key verification failed, %s",
+                         "Host key verification failed: no %s key is known "
+                         "for %s%s (it is %s), "
+                         "%s",
                          check->short_type, check->name, why_unknown(check),
                          check->print, why);
 }
@@ -287,9 +288,9 @@ judge(struct check *check)
         return judge_revoked(check, file);
     case SSHHOST_UNREADABLE:
         return sshlogin_fail(check->run, ERR_HOST_KEY,
-                             "the list of revoked host keys %s can't be read "
-                             "(binary ones can't be used here): no host key "
-                             "is trusted",
+                             "Host key verification failed: the list of "
+                             "revoked keys %s can't be read (a binary one "
+                             "can't be used here)",
                              file);
     }
     check->found = sshhost_find(check->run->dest, &check->key);

@@ -18,17 +18,51 @@ sshlogin_fail(struct sshlogin_run *run, enum err err, const char *format, ...)
     return err;
 }
 
+/* The length of the well-formed UTF-8 sequence (RFC 3629 4) of a character
+ * that shows, beyond ASCII; else 0. */
+static size_t
+shown_length(const unsigned char *text)
+{
+    size_t len = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+    unsigned code = text[0] & (0xffu >> (len + 1));
+
+    if (text[0] < 0xc2 || text[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((text[i] & 0xc0) != 0x80) /* a NUL too */
+            return 0;
+        code = code << 6 | (text[i] & 0x3f);
+    }
+    if ((len == 3 && code < 0x800) || (len == 4 && code < 0x10000) ||
+        code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+        return 0;
+    /* C1 controls; what turns the direction of writing, or breaks lines. */
+    if (code < 0xa0 || (code >= 0x2028 && code <= 0x202e) ||
+        (code >= 0x2066 && code <= 0x2069))
+        return 0;
+    return len;
+}
+
 char *
 sshlogin_clean(const char *text, char *out, size_t size)
 {
+    const unsigned char *in = (const unsigned char *)text;
     size_t at = 0;
 
-    for (; *text && at + 1 < size; text++) {
-        unsigned char c = (unsigned char)*text;
+    while (*in && at + 1 < size) {
+        size_t len = shown_length(in);
 
-        if (c == '\t' || c == '\n' || c == '\r')
-            c = ' ';
-        out[at++] = c >= ' ' && c < 0x7f ? (char)c : '?';
+        if (len > 0 && at + len < size) {
+            memmove(out + at, in, len);
+            at += len;
+            in += len;
+            continue;
+        }
+        if (*in == '\t' || *in == '\n' || *in == '\r')
+            out[at++] = ' ';
+        else
+            out[at++] = *in >= ' ' && *in < 0x7f ? (char)*in : '?';
+        in++;
     }
     out[at] = 0;
     return out;
@@ -58,9 +92,8 @@ sshlogin_fail_session(struct sshlogin_run *run, const char *step)
 
     if (*run->cancelled)
         return sshlogin_fail(run, ERR_SHUTDOWN, "given up");
-    message = ssh_get_disconnect_message(run->session);
-    if (message && *message)
-        return fail_disconnect(run, step, message);
+    /* Not by ssh_get_disconnect_message, which puts an error of its own in the
+     * place of what was last said. */
     message = strstr(error, "SSH_MSG_DISCONNECT: ");
     if (message)
         return fail_disconnect(run, step, strchr(message, ' ') + 1);
@@ -69,7 +102,7 @@ sshlogin_fail_session(struct sshlogin_run *run, const char *step)
                              "the server fell silent during %s: timed out",
                              step);
     if (strstr(error, "disconnected") || strstr(error, "reset") ||
-        strstr(error, "Remote host closed"))
+        strstr(error, "Broken pipe") || strstr(error, "Remote host closed"))
         return sshlogin_fail(
             run, ERR_RESET, "the server closed the connection during %s", step);
     sshlogin_clean(error, said, sizeof(said));

@@ -43,8 +43,9 @@ enum err sshlogin_fail(struct sshlogin_run *run, enum err err,
  * what was being done: "authentication". */
 enum err sshlogin_fail_session(struct sshlogin_run *run, const char *step);
 
-/* Copies text so that it can be shown: control bytes become '?', a tab and a
- * line break a blank. Returns out, cut to size. */
+/* Copies text so that it can be shown: control characters and what is no UTF-8
+ * become '?', a tab and a line break a blank. out may be text. Returns out, cut
+ * to size. */
 char *sshlogin_clean(const char *text, char *out, size_t size);
 
 #endif
