@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,16 +225,43 @@ sshconf_file_line(struct sshconf *conf, const char *text,
     return take_line(&reader, conf, text);
 }
 
-/* ssh's rule for whoever could make us run commands: the file is ours or
- * root's, and nobody else may write to it. */
+/* Whether a group has this user and nobody else: then it makes no difference
+ * that it may write, as where each user has a group of his own. */
 static bool
-has_good_owner(FILE *file)
+is_group_of_one(gid_t gid, const char *user)
+{
+    const struct group *group = getgrgid(gid);
+    const struct passwd *entry;
+    bool alone = group != NULL;
+    bool member = false;
+
+    for (char **name = group ? group->gr_mem : NULL; name && *name; name++) {
+        member |= strcmp(*name, user) == 0;
+        alone &= strcmp(*name, user) == 0;
+    }
+    setpwent();
+    while (alone && (entry = getpwent())) {
+        if (entry->pw_gid == gid) {
+            member |= strcmp(entry->pw_name, user) == 0;
+            alone &= strcmp(entry->pw_name, user) == 0;
+        }
+    }
+    endpwent();
+    return alone && member;
+}
+
+/* ssh's rule, Debian's for groups, for whoever could make us run commands: the
+ * file is ours or root's, and nobody else may write to it. */
+static bool
+has_good_owner(FILE *file, const char *user)
 {
     struct stat info;
 
-    return fstat(fileno(file), &info) == 0 &&
-           (info.st_uid == 0 || info.st_uid == getuid()) &&
-           (info.st_mode & 022) == 0;
+    if (fstat(fileno(file), &info) != 0 ||
+        (info.st_uid != 0 && info.st_uid != getuid()) ||
+        (info.st_mode & S_IWOTH))
+        return false;
+    return !(info.st_mode & S_IWGRP) || is_group_of_one(info.st_gid, user);
 }
 
 /* What ssh passes over is what it can't open. errno stays for the caller. */
@@ -256,7 +285,7 @@ read_file(struct reader *reader)
 
     if (!file)
         return say_errno(path);
-    if (reader->checks && !has_good_owner(file)) {
+    if (reader->checks && !has_good_owner(file, reader->scope->local->user)) {
         fprintf(stderr, "culvert: %s: bad owner or permissions\n", path);
         fclose(file);
         return OUTCOME_BAD;
