@@ -4,7 +4,7 @@ import socket
 import struct
 
 import harness
-from harness import Failed, SOON, equal, sanitizer_environment
+from harness import Failed, SOON, equal, free_port, sanitizer_environment
 from wire import take
 
 HELLO = 0x00000001
@@ -94,6 +94,14 @@ def done(asked, status=0):
 def check_alive(t, program, path, pid):
     asked = done(ask(t, program, "check", path))
     equal(asked.err, f"Master running (pid={pid})\r\n", "check")
+
+
+def two_ports():
+    """Two that nothing listens on."""
+    one = free_port()
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", one))
+        return one, free_port()
 
 
 def refuses(t, address):
