@@ -11,6 +11,10 @@
  * small enough to stay in the processor's second-level cache. */
 #define COPY_BYTES (64u * 1024)
 
+/* The same where the sink is no socket but makes packets of 32 KiB, ten bytes
+ * of which are not for us: four full ones. */
+#define PACK_BYTES (4u * 32758)
+
 /* What one way may move before the loop looks at the others. */
 #define COPY_TURN_BYTES   (256u * 1024)
 #define SPLICE_TURN_BYTES (1024u * 1024)
@@ -212,12 +216,13 @@ static enum err
 copy_turn(struct relay_way *way)
 {
     uint8_t *scratch = worker_scratch(way->relay->pool->worker);
+    size_t size = stream_splice_fd(way->to) < 0 ? PACK_BYTES : COPY_BYTES;
     size_t moved = 0;
 
     while (moved < COPY_TURN_BYTES) {
         size_t got = 0;
         size_t put = 0;
-        enum err err = stream_read(way->from, scratch, COPY_BYTES, &got);
+        enum err err = stream_read(way->from, scratch, size, &got);
 
         if (err)
             return err;
@@ -234,7 +239,7 @@ copy_turn(struct relay_way *way)
         if (turn_to_bulk(way, got))
             return ERR_OK;
         /* A short read emptied the source: no need to hear EAGAIN. */
-        if (got < COPY_BYTES)
+        if (got < size)
             return ERR_AGAIN;
     }
     return ERR_OK;
@@ -322,6 +327,16 @@ pump(struct relay_way *way)
 
 /* --- both ways ------------------------------------------------------------ */
 
+/* What is kept goes first: until then the source keeps what it has, too. */
+static void
+allow_pouring(struct relay_way *way)
+{
+    bool may = way->state == RELAY_FLOW && !has_kept(way) &&
+               stream_splice_fd(way->to) >= 0;
+
+    stream_pour(way->from, may ? &way->pour : NULL);
+}
+
 static void
 want(struct relay *relay)
 {
@@ -335,16 +350,17 @@ want(struct relay *relay)
         if (in->state != RELAY_SHUT && has_kept(in))
             events |= STREAM_WRITABLE;
         stream_want(out->from, events);
+        allow_pouring(&relay->ways[i]);
     }
 }
 
 /* What has changed since, told to the owner: last thing in a call. */
 static void
-settle(struct relay *relay, uint64_t bytes_before, bool was_half_closed,
-       enum err err)
+settle(struct relay *relay, bool was_half_closed, enum err err)
 {
-    const struct relay_way *up = &relay->ways[RELAY_UP];
-    const struct relay_way *down = &relay->ways[RELAY_DOWN];
+    struct relay_way *up = &relay->ways[RELAY_UP];
+    struct relay_way *down = &relay->ways[RELAY_DOWN];
+    bool have_moved = up->bytes != up->told || down->bytes != down->told;
     bool up_shut = up->state == RELAY_SHUT;
     bool down_shut = down->state == RELAY_SHUT;
 
@@ -354,10 +370,12 @@ settle(struct relay *relay, uint64_t bytes_before, bool was_half_closed,
         relay->done(relay, err);
         return;
     }
+    up->told = up->bytes;
+    down->told = down->bytes;
     want(relay);
     if (!was_half_closed && (up_shut || down_shut))
         relay->half_closed(relay);
-    else if (up->bytes + down->bytes != bytes_before)
+    else if (have_moved)
         relay->moved(relay);
 }
 
@@ -375,7 +393,6 @@ on_ready(struct stream *stream, unsigned events)
     bool is_client = stream == relay->ways[RELAY_UP].from;
     struct relay_way *out = &relay->ways[is_client ? RELAY_UP : RELAY_DOWN];
     struct relay_way *in = &relay->ways[is_client ? RELAY_DOWN : RELAY_UP];
-    uint64_t before = out->bytes + in->bytes;
     bool was_half_closed = relay_is_half_closed(relay);
     enum err err = ERR_OK;
 
@@ -383,7 +400,7 @@ on_ready(struct stream *stream, unsigned events)
         err = pump(in);
     if (!err && (events & STREAM_READABLE))
         err = pump(out);
-    settle(relay, before, was_half_closed, err);
+    settle(relay, was_half_closed, err);
 }
 
 static void
@@ -398,6 +415,10 @@ way_init(struct relay *relay, enum relay_direction direction,
         .kept_at = first->at,
         .kept_len = first->len,
         .relay = relay,
+    };
+    relay->ways[direction].pour = (struct stream_sink){
+        .stream = to,
+        .bytes = &relay->ways[direction].bytes,
     };
     if (first->at == first->len)
         drop_kept(&relay->ways[direction]);
@@ -440,6 +461,7 @@ relay_stop(struct relay *relay)
 
         if (!way->relay)
             continue;
+        stream_pour(way->from, NULL);
         drop_kept(way);
         drop_pipe(way);
         way->relay = NULL;

@@ -10,7 +10,8 @@
  * only what the sink would not take is kept, on the heap. While a way keeps
  * anything, its source is not read: that is the back-pressure. A way that
  * proves to be bulk, between two sockets, is moved by splice(2), which raises
- * SIGPIPE where send(2) can be told not to: the program ignores it. */
+ * SIGPIPE where send(2) can be told not to: the program ignores it. Where the
+ * source can pour what it receives into the sink, it may. */
 #ifndef CULVERT_PROXY_RELAY_H
 #define CULVERT_PROXY_RELAY_H
 
@@ -40,11 +41,13 @@ struct relay_way {
     struct stream *from;
     struct stream *to;
     enum relay_state state;
-    bool broken;     /* the sink failed: nothing more goes this way */
-    uint64_t bytes;  /* moved into the sink */
-    uint8_t *kept;   /* what the sink would not take, or NULL */
-    size_t kept_at;  /* where the rest of it starts */
-    size_t kept_len; /* and where it ends */
+    bool broken;             /* the sink failed: nothing more goes this way */
+    uint64_t bytes;          /* moved into the sink */
+    uint64_t told;           /* of these, that the owner was told of */
+    struct stream_sink pour; /* lets the source write into the sink itself */
+    uint8_t *kept;           /* what the sink would not take, or NULL */
+    size_t kept_at;          /* where the rest of it starts */
+    size_t kept_len;         /* and where it ends */
     struct pipe *pipe;
     size_t streak; /* bytes since the last small read, or small splices */
     struct deadline rest; /* runs while it has a pipe */

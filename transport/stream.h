@@ -18,6 +18,7 @@
 #define CULVERT_TRANSPORT_STREAM_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "transport/base/err.h"
@@ -28,6 +29,13 @@ struct stream;
 enum stream_event {
     STREAM_READABLE = 1, /* bytes, the end, or an error wait to be read */
     STREAM_WRITABLE = 2, /* there is room, or writing would fail */
+    STREAM_POURED = 4,   /* told without being wanted: bytes went by */
+};
+
+/* Where a stream may put what it receives by itself. */
+struct stream_sink {
+    struct stream *stream; /* borrowed; has a splice_fd */
+    uint64_t *bytes;       /* what went there is added */
 };
 
 enum stream_close {
@@ -44,6 +52,8 @@ struct stream_ops {
     void (*want)(struct stream *stream, unsigned events);
     void (*close)(struct stream *stream, enum stream_close how);
     int (*splice_fd)(struct stream *stream); /* NULL: has none */
+    void (*pour)(struct stream *stream,
+                 const struct stream_sink *sink); /* NULL */
 };
 
 struct stream {
@@ -107,6 +117,18 @@ static inline int
 stream_splice_fd(struct stream *stream)
 {
     return stream->ops->splice_fd ? stream->ops->splice_fd(stream) : -1;
+}
+
+/* Allows a stream to write what it receives into the sink as it comes, without
+ * being read; NULL: no longer. It is a permission, no more: what came before,
+ * and what the sink doesn't take, is there to be read, as are the end and
+ * errors. on_ready tells STREAM_POURED, some time after bytes went.
+ * Valid until: it is taken back, or the stream is closed. */
+static inline void
+stream_pour(struct stream *stream, const struct stream_sink *sink)
+{
+    if (stream->ops->pour)
+        stream->ops->pour(stream, sink);
 }
 
 #endif

@@ -35,22 +35,38 @@ is_shut(const struct sshchan *chan)
 
 /* --- libssh's callbacks: they note, and act later ------------------------- */
 
+/* Writes what has come into the sink: a socket's stream, whose calls reach
+ * nothing of libssh's. Returns how many bytes went. */
+static size_t
+pour_out(struct sshchan *chan, const void *bytes, size_t len)
+{
+    size_t put = 0;
+
+    if (!chan->sink || chan->buffered > 0 || chan->queue ||
+        stream_write(chan->sink->stream, bytes, len, &put) != ERR_OK)
+        return 0;
+    *chan->sink->bytes += put;
+    chan->poured += put;
+    return put;
+}
+
 static int
 on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
         int is_stderr, void *arg)
 {
     struct sshchan *chan = arg;
     uint32_t came = len - (uint32_t)chan->buffered;
+    size_t went;
 
     (void)session;
     (void)channel;
-    (void)bytes;
     if (is_stderr || chan->phase == SSHCHAN_CLOSING)
         return (int)len;
     SSHLINK_COUNT(chan->link, in, came);
-    chan->buffered = len;
+    went = pour_out(chan, bytes, len);
+    chan->buffered = len - went;
     sshchan_attend(chan);
-    return 0;
+    return (int)went;
 }
 
 static void
@@ -221,6 +237,7 @@ sshchan_begin_close(struct sshchan *chan)
     leave_lists(chan);
     drop_queue(chan);
     chan->open = NULL;
+    chan->sink = NULL;
     if (chan->link->is_down || !chan->channel) {
         sshchan_free(chan);
         return;
@@ -266,7 +283,8 @@ possible(const struct sshchan *chan)
         events |= STREAM_READABLE;
     if ((chan->wanted & STREAM_WRITABLE) && is_writable(chan))
         events |= STREAM_WRITABLE;
-    return events & chan->wanted;
+    events &= chan->wanted;
+    return chan->poured > 0 ? events | STREAM_POURED : events;
 }
 
 void
@@ -294,7 +312,11 @@ void
 sshchan_tell(struct sshchan *chan)
 {
     unsigned events = possible(chan);
+    size_t poured = chan->poured;
 
+    chan->poured = 0;
+    if (poured > 0 && chan->buffered == 0)
+        sshchan_grow(chan, poured);
     DL_DELETE2(chan->link->ready, chan, ready_prev, ready_next);
     chan->is_ready = false;
     if ((chan->wanted & STREAM_WRITABLE) && !(events & STREAM_WRITABLE))
@@ -571,10 +593,17 @@ chan_close(struct stream *stream, enum stream_close how)
     sshlink_let_go(link);
 }
 
+static void
+chan_pour(struct stream *stream, const struct stream_sink *sink)
+{
+    self_of(stream)->sink = sink;
+}
+
 static const struct stream_ops chan_ops = {
     .read = chan_read,
     .writev = chan_writev,
     .finish = chan_finish,
     .want = chan_want,
     .close = chan_close,
+    .pour = chan_pour,
 };

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
-/* Large packets go to the socket at once when nothing is queued before them:
- * that saves a copy. Smaller ones wait for each other. */
-#define DIRECT_BYTES (16u * 1024)
+/* Packets wait for each other in the queue until so much is together: then they
+ * go to the socket at once, the last ones without having been copied. */
+#define TOGETHER_BYTES (64u * 1024)
 
 /* A queue that grew beyond this is freed once it is empty. */
 #define KEEP_BYTES (64u * 1024)
@@ -26,6 +27,7 @@ struct sshio {
     int fd;
     bool listens;
     bool hurries;
+    bool blocked; /* the socket took no more: the next flush tries again */
     bool discards;
 
     uint8_t *in; /* SSHIO_FILL_BYTES, from the first fill on */
@@ -161,6 +163,7 @@ sshio_flush(struct sshio *io)
             return err_from_errno(errno);
         io->out_at += (size_t)n;
     }
+    io->blocked = false;
     io->out_at = io->out_end = 0;
     if (io->out_size > KEEP_BYTES) {
         free(io->out);
@@ -223,6 +226,36 @@ make_room(struct sshio *io, size_t len)
     return true;
 }
 
+/* Sends the queue and these bytes behind it, as far as the socket takes them.
+ * Returns how many of these bytes went. What failed is told by the next flush.
+ */
+static size_t
+send_together(struct sshio *io, const uint8_t *bytes, size_t len)
+{
+    size_t queued = sshio_unsent(io);
+    struct iovec parts[2] = {
+        {.iov_base = io->out + io->out_at, .iov_len = queued},
+        {.iov_base = (void *)bytes, .iov_len = len},
+    };
+    struct msghdr message = {
+        .msg_iov = queued > 0 ? parts : parts + 1,
+        .msg_iovlen = queued > 0 ? 2 : 1,
+    };
+    ssize_t n;
+
+    do
+        n = sendmsg(io->fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return 0;
+    if ((size_t)n < queued) {
+        io->out_at += (size_t)n;
+        return 0;
+    }
+    io->out_at = io->out_end = 0;
+    return (size_t)n - queued;
+}
+
 /* Takes all of it, or fails for good: libssh ends the session then. */
 static ssize_t
 put(struct sshio *io, const uint8_t *bytes, size_t len)
@@ -232,12 +265,10 @@ put(struct sshio *io, const uint8_t *bytes, size_t len)
     io->sent += len;
     if (io->discards)
         return (ssize_t)len;
-    if ((len >= DIRECT_BYTES || io->hurries) && sshio_unsent(io) == 0) {
-        ssize_t n = send_now(io, bytes, len);
-
-        /* What failed is told by the next flush. */
-        if (n > 0)
-            went = (size_t)n;
+    if (!io->blocked &&
+        (sshio_unsent(io) + len >= TOGETHER_BYTES || io->hurries)) {
+        went = send_together(io, bytes, len);
+        io->blocked = went < len;
         if (went == len)
             return (ssize_t)len;
     }

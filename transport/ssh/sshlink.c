@@ -25,6 +25,9 @@
 /* What the kernel may hold unsent for the same reason. */
 #define NOTSENT_BYTES (256 * 1024)
 
+/* A read of so much is of bulk. */
+#define BULK_BYTES (16u * 1024)
+
 /* How often rates and round-trip times are looked at while bytes move. */
 #define TICK_SECONDS 0.2
 
@@ -149,13 +152,13 @@ dispatch(struct sshlink *link)
 
 /* sshd leaves Nagle's algorithm on: what it answers next would wait for our
  * delayed acknowledgement. The kernel forgets this at will, so it is said
- * after every read. */
+ * after every read; but for bulk, which is acknowledged as it comes. */
 static void
-acknowledge_at_once(const struct sshlink *link)
+acknowledge_at_once(const struct sshlink *link, size_t got)
 {
     int on = 1;
 
-    if (link->is_tcp)
+    if (link->is_tcp && got < BULK_BYTES)
         setsockopt(link->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
@@ -180,7 +183,7 @@ pump(struct sshlink *link)
         fail_by_socket(link, err);
         return;
     }
-    acknowledge_at_once(link);
+    acknowledge_at_once(link, got);
     link->heard = clock_seconds();
     link->probes = 0;
     dispatch(link);
@@ -434,7 +437,7 @@ set_socket(struct sshlink *link)
     if (bound > 0)
         setsockopt(link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &bound,
                    sizeof(bound));
-    acknowledge_at_once(link);
+    acknowledge_at_once(link, 0);
 }
 
 static void

@@ -62,7 +62,9 @@ struct sshchan {
     bool has_close;  /* the peer has closed */
     bool sent_close;
 
-    size_t buffered;         /* bytes that libssh holds */
+    const struct stream_sink *sink; /* where bytes may go at once, or NULL */
+    size_t poured;                  /* that went there, and weren't told yet */
+    size_t buffered;                /* bytes that libssh holds */
     uint8_t *queue;          /* taken from libssh after a stall, or NULL */
     size_t queue_at;         /* what is left of it starts here */
     size_t queue_end;        /* and ends here */
