@@ -150,10 +150,8 @@ stream_tcp_create(struct worker *worker, int fd)
     return &self->stream;
 }
 
-/* The old loop's epoll set keeps the descriptor, as libev leaves it to close()
- * to take it out. Should anything come before that, the old loop wakes for
- * nothing, once, and takes it out itself. It has to stay the same number: a
- * duplicate would leave an entry that nobody could take out. */
+/* The descriptor stays the same number: a duplicate would leave an entry in
+ * the old loop that nobody could take out. */
 bool
 stream_tcp_leave(struct stream *stream)
 {
@@ -163,6 +161,7 @@ stream_tcp_leave(struct stream *stream)
         return false;
     worker_assert_here(self->worker);
     ev_io_stop(worker_loop(self->worker), &self->io);
+    worker_forget_fd(self->worker, self->io.fd);
     self->worker = NULL;
     return true;
 }

@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "transport/loop/reserve.h"
@@ -14,6 +16,7 @@
 
 struct worker {
     struct ev_loop *loop;
+    int epoll_fd; /* the loop's, as far as one can tell; or -1 */
     unsigned index;
     void *scratch;
 
@@ -104,6 +107,18 @@ on_wake(struct ev_loop *loop, ev_async *watcher, int events)
     run_mail(watcher->data);
 }
 
+/* libev does not tell its epoll descriptor; it is the first that it opens, and
+ * so the lowest that is free. Should it be another one after all, or have been
+ * replaced since, there is nothing in it that worker_forget_fd could hurt. */
+static struct ev_loop *
+create_loop(int *epoll_fd)
+{
+    *epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (*epoll_fd >= 0)
+        close(*epoll_fd);
+    return ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+}
+
 struct worker *
 worker_create(unsigned index)
 {
@@ -114,7 +129,7 @@ worker_create(unsigned index)
     reserve_install();
     worker->index = index;
     worker->scratch = malloc(WORKER_SCRATCH_BYTES);
-    worker->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    worker->loop = create_loop(&worker->epoll_fd);
     if (!worker->scratch || !worker->loop) {
         worker_destroy(worker);
         return NULL;
@@ -213,6 +228,13 @@ unsigned
 worker_index(const struct worker *worker)
 {
     return worker->index;
+}
+
+void
+worker_forget_fd(struct worker *worker, int fd)
+{
+    worker_assert_here(worker);
+    epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 void *

@@ -62,6 +62,12 @@ void worker_destroy(struct worker *worker);
 struct ev_loop *worker_loop(struct worker *worker);
 unsigned worker_index(const struct worker *worker);
 
+/* Takes a descriptor that stays open, and that no watcher of this loop has any
+ * more, out of what the loop waits for: libev leaves that to close(), and would
+ * wake for it here while another thread has it.
+ * Thread: the worker's own. */
+void worker_forget_fd(struct worker *worker, int fd);
+
 /* Lends WORKER_SCRATCH_BYTES of memory shared by all on this worker; its
  * content is lost when the call returns to the loop. */
 void *worker_scratch(struct worker *worker);
