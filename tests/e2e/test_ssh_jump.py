@@ -95,8 +95,10 @@ def test_nothing_of_a_chain_is_left(t):
     servers = [Sshd(t), Sshd(t)]
     echo = t.server(Echo)
     proxy = t.socks("--workers", 1, "--connections", 1, *chain(t, *servers))
-    check_echo(through(t, proxy, echo))
-    wait_until(lambda: proxy.sessions(1), "its end")
+    sock = through(t, proxy, echo)
+    check_echo(sock)
+    sock.close()
+    proxy.sessions(1)
     before = proxy.settled_descriptors()
     for number in range(3):
         servers[0].kill_sessions()
@@ -172,7 +174,8 @@ def is_running(pid):
 def test_a_proxy_command_that_fails(t):
     server = Sshd(t)
     status, said = t.fails("-D", "127.0.0.1:0",
-                           *by_command(server, "echo went wrong >&2; exit 3"))
+                           *by_command(server, "sh -c 'echo went wrong >&2; "
+                                               "exit 3'"))
     equal(status, 255, "exit status")
     matches("^went wrong$", said)
     matches(r"ProxyCommand exited with status 3", said)

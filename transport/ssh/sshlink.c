@@ -68,6 +68,7 @@ sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
     if (link->is_down)
         return;
     link->is_down = true;
+    link->streams_lost = link->streams;
     link->err = err;
     va_start(args, format);
     vsnprintf(link->text, sizeof(link->text), format, args);
@@ -573,5 +574,5 @@ sshlink_destroy(struct sshlink *link)
 unsigned
 sshlink_streams(const struct sshlink *link)
 {
-    return link->streams;
+    return link->is_down ? link->streams_lost : link->streams;
 }

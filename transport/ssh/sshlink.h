@@ -58,7 +58,8 @@ enum err sshlink_create(const struct sshlink_config *config,
  * then they read and write ERR_RESET. NULL does nothing. */
 void sshlink_destroy(struct sshlink *link);
 
-/* How many streams of it have not been closed. */
+/* How many streams of it have not been closed; once it is down, had not been
+ * when it went down. */
 unsigned sshlink_streams(const struct sshlink *link);
 
 /* A channel being opened. Embedded in its owner, who sets the first part. */
