@@ -29,8 +29,12 @@ name_beside(const char *path, char name[PATH_BYTES])
 {
     static const char letters[32] = "abcdefghijklmnopqrstuvwxyz234567";
     size_t len = strlen(path);
+    const char *slash = strrchr(path, '/');
     uint8_t bytes[SUFFIX_BYTES - 1];
 
+    /* Where there is no room behind the name, in its place. */
+    if (len + SUFFIX_BYTES >= PATH_BYTES)
+        len = slash ? (size_t)(slash - path) + 1 : 0;
     if (len + SUFFIX_BYTES >= PATH_BYTES ||
         getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         return false;
@@ -99,7 +103,7 @@ control_socket_open(const char *path, struct control_socket *made)
     enum err err;
 
     *made = (struct control_socket){.fd = -1, .path = path};
-    if (!name_beside(path, name))
+    if (strlen(path) >= PATH_BYTES || !name_beside(path, name))
         return ERR_MALFORMED;
     err = listen_open_unix(name, MASK, false, &fd);
     if (err)

@@ -167,7 +167,7 @@ on_linked(struct mail *mail)
     struct server *server =
         (struct server *)((char *)mail - offsetof(struct server, linked));
 
-    if (server->ending)
+    if (server->ending || server->draining)
         return;
     if (!server->link_err) {
         stand(server);

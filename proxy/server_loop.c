@@ -150,7 +150,9 @@ on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         report(server);
     } else if (number == SIGUSR2) {
         reconnect_by_signal(server);
-    } else if (!server->stands) { /* as ssh while it logs in: it dies of it */
+    } else if (!server->stands &&
+               (server->shared.pool || server->ready_fd >= 0)) {
+        /* As ssh while it logs in: it dies of it. */
         server->ended_by = number;
         server_end(server, EXIT_FAILED);
     } else if (number == SIGTERM) {

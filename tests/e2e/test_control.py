@@ -4,10 +4,10 @@ import os
 import signal
 import socket
 import stat
-import subprocess
+import threading
 import time
 
-from harness import (VARIANT, Culvert, check, equal, free_port, matches,
+from harness import (VARIANT, check, equal, free_port, matches,
                      scaled, wait_until)
 from mux import (ALIVE, ALIVE_CHECK, CLOSE_FORWARD, FAILURE, HELLO,
                  NEW_SESSION, OK, OPEN_FORWARD, STATUS, TERMINATE, Caller, ask,
@@ -56,16 +56,14 @@ def test_check_without_a_master(t):
               "Connection refused\r\n", program)
 
 
-def test_no_path(t):
+def test_what_is_no_request(t):
+    """A fault of the command line, before anybody is asked."""
     status, text = t.fails("-O", "check")
-    equal(status, 255, "exit status")
-    matches('No ControlPath specified for "-O" command', text)
-
-
-def test_no_such_command(t):
+    equal(status, 2, "exit status")
+    matches("-O check: no control socket", text)
     proxy, path = master(t)
-    asked = done(ask(t, "culvert", "dance", path), 255)
-    matches("no such command", asked.err)
+    asked = done(ask(t, "culvert", "dance", path), 2)
+    matches("-O dance: must be check, stop", asked.err)
     check_alive(t, "culvert", path, proxy.pid)
 
 
@@ -480,25 +478,42 @@ def test_many_masters_at_once(t):
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(path)
     stale.close()
-    masters = [t.socks("-M", "-S", path) for _ in range(2)]
-    started = [Culvert(t, ("-M", "-S", path, "-D", "127.0.0.1:0"),
-                       stderr=subprocess.DEVNULL) for _ in range(6)]
-    wait_until(lambda: not refuses(t, path), "the control socket")
+    masters = []
+    threads = [threading.Thread(
+        target=lambda: masters.append(t.socks("-M", "-S", path)))
+        for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    equal(len(masters), 8, "masters")
     asked = done(ask(t, "ssh", "check", path))
     pid = int(matches(r"pid=(\d+)", asked.err)[1])
-    check(pid in [each.pid for each in masters + started], f"pid {pid}")
+    check(pid in [each.pid for each in masters], f"pid {pid}")
+    for each in masters:
+        if each.pid != pid:
+            each.wait_line("already exists, disabling multiplexing")
 
 
 def test_a_path_that_cannot_be(t):
     long = "/tmp/" + "x" * 120
-    status, text = t.fails("-M", "-S", long, "-D", "127.0.0.1:0")
-    equal(status, 255, "exit status")
-    matches("ControlPath too long", text)
+    for args in (("-M", "-D", "127.0.0.1:0"), ("-O", "check")):
+        status, text = t.fails("-S", long, *args)
+        equal(status, 2, "exit status")
+        matches("a socket's path has at most 107 bytes", text)
     status, text = t.fails("-M", "-S", "/nowhere/at/all", "-D", "127.0.0.1:0")
     equal(status, 255, "exit status")
     matches("control socket /nowhere/at/all: no such file", text)
-    asked = done(ask(t, "culvert", "check", long), 255)
-    matches("ControlPath too long", asked.err)
+
+
+def test_the_longest_path(t):
+    folder = t.tmp()
+    path = folder + "/" + "x" * (106 - len(folder))
+    equal(len(path), 107, "length")
+    proxy = t.socks("-M", "-S", path)
+    wait_until(lambda: os.path.exists(path), "the control socket")
+    check_alive(t, "ssh", path, proxy.pid)
+    equal(os.listdir(folder), [os.path.basename(path)], "names")
 
 
 def test_another_user_is_refused(t):
