@@ -8,6 +8,7 @@
 
 #include "auth/verify.h"
 #include "proxy/background.h"
+#include "proxy/prompt.h"
 #include "proxy/server_parts.h"
 #include "proxy/start.h"
 #include "transport/base/log.h"
@@ -44,7 +45,9 @@ create_pool(struct server *server)
 
     if (!settings->ssh)
         return true;
-    err = sshcred_create(NULL, &server->cred);
+    err = prompt_create(&server->prompt);
+    if (!err)
+        err = sshcred_create(prompt_ask(server->prompt), &server->cred);
     config.cred = server->cred;
     if (!err)
         err = sshpool_create(&config, &server->shared.pool);
@@ -270,6 +273,8 @@ static void
 clean_up(struct server *server)
 {
     server_unwatch_signals(server);
+    if (server->prompt)
+        prompt_cancel(server->prompt);
     control_destroy(server->calls);
     end_workers(server);
     if (server->stdio)
@@ -287,6 +292,7 @@ clean_up(struct server *server)
         sshpool_destroy(server->shared.pool);
     if (server->cred)
         sshcred_destroy(server->cred);
+    prompt_destroy(server->prompt);
     if (server->shared.verifier)
         verifier_destroy(server->shared.verifier);
     limits_destroy(&server->shared.limits);

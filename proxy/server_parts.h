@@ -7,6 +7,7 @@
 #include "proxy/control.h"
 #include "proxy/engine.h"
 #include "proxy/forwards.h"
+#include "proxy/prompt.h"
 #include "proxy/server.h"
 #include "proxy/slot.h"
 #include "proxy/stdio.h"
@@ -20,6 +21,7 @@
 struct server {
     struct settings *settings;
     struct shared shared;
+    struct prompt *prompt;
     struct sshcred *cred;
     struct forwards forwards;
     struct worker *control; /* the main thread's loop: signals and the end */
