@@ -13,6 +13,7 @@ struct sshconf_ask {
     bool says_files;   /* name each file that is read */
     bool says_dropped; /* name algorithms that libssh does not know */
     unsigned depth;    /* of jumps; 0 for the destination itself */
+    int (*run)(const char *command); /* as in struct sshconf_scope */
 };
 
 /* Reads the files into conf, which has what the command line said, and sets

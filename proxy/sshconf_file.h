@@ -17,6 +17,8 @@ struct sshconf_scope {
     bool final;           /* the second pass, after HostName is known */
     bool wants_final;     /* set by a Match final: there is to be one */
     bool says_files;      /* name each file that is read, on standard error */
+    int (*run)(const char *command); /* runs a Match exec's command, returns its
+                                      * status or -1; NULL: by the shell */
 };
 
 /* Reads path (-F) alone, which must be there; "none" is no file. With NULL,

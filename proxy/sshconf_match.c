@@ -73,7 +73,7 @@ judge_exec(struct judge *judge, const char *command, bool *result)
                               SSHCONF_EXPAND_TOKENS | SSHCONF_EXPAND_ENV, &why);
     if (!expanded)
         return fail(judge, why);
-    status = run(expanded);
+    status = judge->scope->run ? judge->scope->run(expanded) : run(expanded);
     free(expanded);
     if (status < 0)
         return fail(judge, "exec: the command could not be run");

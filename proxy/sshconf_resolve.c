@@ -101,6 +101,7 @@ sshconf_resolve(struct sshconf *conf, const struct sshconf_ask *ask)
         .original = ask->given,
         .host = ask->given,
         .says_files = ask->says_files,
+        .run = ask->run,
     };
     char *host;
     bool good;

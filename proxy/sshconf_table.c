@@ -20,12 +20,17 @@ static const struct sshconf_choice control_master[] = {
     {"autoask", SSHCONF_MASTER_AUTO_ASK}, {NULL, 0}};
 
 /* DEBUG2 and DEBUG3 are the most we have, DEBUG. */
-static const struct sshconf_choice log_levels[] = {
-    {"QUIET", LOG_QUIET},     {"FATAL", LOG_FATAL},
-    {"ERROR", LOG_ERROR},     {"INFO", LOG_INFO},
-    {"VERBOSE", LOG_VERBOSE}, {"DEBUG", LOG_DEBUG},
-    {"DEBUG1", LOG_DEBUG},    {"DEBUG2", LOG_DEBUG},
-    {"DEBUG3", LOG_DEBUG},    {NULL, 0}};
+static const struct sshconf_choice log_levels[] = {{"SILENT", LOG_QUIET},
+                                                   {"QUIET", LOG_QUIET},
+                                                   {"FATAL", LOG_FATAL},
+                                                   {"ERROR", LOG_ERROR},
+                                                   {"INFO", LOG_INFO},
+                                                   {"VERBOSE", LOG_VERBOSE},
+                                                   {"DEBUG", LOG_DEBUG},
+                                                   {"DEBUG1", LOG_DEBUG},
+                                                   {"DEBUG2", LOG_DEBUG},
+                                                   {"DEBUG3", LOG_DEBUG},
+                                                   {NULL, 0}};
 
 static const struct sshconf_choice pubkey[] = {
     {"true", 1},    {"false", 0},      {"yes", 1}, {"no", 0},

@@ -246,7 +246,9 @@ ProxyJump filejump
                  ("-W", "h:1", "host"), ("-D1", "-W", "h:1", "host"),
                  ("ssh://me@host:7",), ("ssh://host",),
                  ("-4", "-o", "AddressFamily=inet6", "host"),
-                 ("-f", "-N", "host"), ("-S", "~/%C", "-M", "host"),
+                 ("-f", "-N", "host"),
+                 # %C has the jump in it since ssh 9.6.
+                 ("-S", "~/%C", "-M", "-J", "none", "host"),
                  ("-o", "ControlPath=/tmp/%l-%L-%n-%k-%i-%u", "host"),
                  ("-q", "host"), ("-T", "-n", "-a", "-x", "-k", "host")):
         compare(t, "-F", path, *args)
