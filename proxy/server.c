@@ -269,6 +269,26 @@ end_workers(struct server *server)
         slot_destroy(&server->slots[i]);
 }
 
+/* Dies of the signal that ended it before it stood, if one did. */
+static void
+die_of_signal(const struct server *server)
+{
+    if (server->ended_by) {
+        signal(server->ended_by, SIG_DFL);
+        raise(server->ended_by);
+    }
+}
+
+/* A login's thread is stuck in what cannot be ended, and what it has in its
+ * hands cannot go: the process goes, with nothing put away. */
+static void
+leave(const struct server *server)
+{
+    log_close();
+    die_of_signal(server);
+    _exit(server->status);
+}
+
 static void
 clean_up(struct server *server)
 {
@@ -282,12 +302,8 @@ clean_up(struct server *server)
     forwards_destroy(&server->forwards);
     free(server->slots);
     free(server->shared.engines);
-    if (server->cred && !sshlogin_wait_all(LOGINS_END_SECONDS)) {
-        /* A thread waits for a person still, and what it has in its hands
-         * cannot go: the process goes, and nothing of the library's end. */
-        log_close();
-        _exit(server->status);
-    }
+    if (server->cred && !sshlogin_wait_all(LOGINS_END_SECONDS))
+        leave(server);
     if (server->shared.pool)
         sshpool_destroy(server->shared.pool);
     if (server->cred)
@@ -314,9 +330,6 @@ server_run(struct settings *settings, int ready_fd)
             server.status = stdio_status(&server);
     }
     clean_up(&server);
-    if (server.ended_by) {
-        signal(server.ended_by, SIG_DFL);
-        raise(server.ended_by);
-    }
+    die_of_signal(&server);
     return server.status;
 }

@@ -1,15 +1,18 @@
 """The control socket of a culvert that leaves by an SSH server, and our -O
 against stock ssh's; when what listens comes up, and how a start can end."""
 import os
+import pty
+import select
 import signal
 import subprocess
+import termios
 import threading
 
-from harness import (CULVERT, Culvert, check, equal, free_port, matches,
-                     sanitizer_environment, wait_until)
+from harness import (CULVERT, SOON, Culvert, check, equal, free_port, matches,
+                     sanitizer_environment, scaled, wait_until)
 from mux import ask, check_alive, done, refuses, two_ports
 from origins import Echo, Hold, Source
-from sshd import Sshd, alive, make_key
+from sshd import Askpass, Sshd, alive, make_key
 from wire import check_echo, gone, open_socks5, take_all, through
 
 PROGRAMS = ("ssh", "culvert")
@@ -40,6 +43,17 @@ def ssh_master(t, server, *args):
 def starts(t, *args, **keywords):
     """A culvert that is still on its way when this returns."""
     return Culvert(t, args, listeners=0, **keywords)
+
+
+def pid_of(t, path):
+    asked = done(ask(t, "ssh", "check", path))
+    return int(matches(r"pid=(\d+)", asked.err)[1])
+
+
+def end_in_background(t, path):
+    pid = pid_of(t, path)
+    done(ask(t, "ssh", "exit", path))
+    wait_until(lambda: not alive(pid), "its end")
 
 
 class Mute(Hold):
@@ -363,15 +377,106 @@ def test_background_returns_when_all_stands(t):
     equal(status, 0, text)
     check_echo(through(t, at(one), server))
     check_echo(t.socket(("::1", two)))
-    asked = done(ask(t, "ssh", "check", path))
-    pid = int(matches(r"pid=(\d+)", asked.err)[1])
+    pid = pid_of(t, path)
     with open(f"/proc/{pid}/stat") as file:
         session = int(file.read().rpartition(")")[2].split()[3])
     equal(session, pid, "its session")
     for fd in (0, 1, 2):
         equal(os.readlink(f"/proc/{pid}/fd/{fd}"), "/dev/null", "descriptor")
-    done(ask(t, "ssh", "exit", path))
-    wait_until(lambda: not alive(pid), "its end")
+    end_in_background(t, path)
+
+
+def test_background_asks_first(t):
+    """For the passphrase, while there is still somebody to ask."""
+    key = make_key(t, "locked", passphrase="open sesame")
+    sshd = Sshd(t, keys=[key])
+    asker = Askpass(t, "open sesame")
+    path, port = t.tmp("control"), free_port()
+    asked = t.run([CULVERT, "-f", "-M", "-S", path, "-D", port,
+                   *sshd.args()],
+                  env=sanitizer_environment(t.new_report(), asker.env))
+    equal(asked.returncode, 0, asked.stderr.decode())
+    equal(len(asker.asked()), 1, "questions")
+    check_echo(through(t, at(port), t.server(Echo)))
+    end_in_background(t, path)
+
+
+def test_background_with_a_wrong_answer(t):
+    """The failure is the command's, not the child's alone."""
+    key = make_key(t, "locked", passphrase="open sesame")
+    sshd = Sshd(t, keys=[key])
+    asker = Askpass(t, "wrong", "wrong", "wrong")
+    asked = t.run([CULVERT, "-f", "-D", free_port(), *sshd.args()],
+                  env=sanitizer_environment(t.new_report(), asker.env))
+    equal(asked.returncode, 255, "exit status")
+    check(asked.stderr, "it said nothing")
+
+
+class Terminal:
+    """A terminal of a program's own, and what it shows."""
+
+    def __init__(self, t, argv):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(argv[0], argv,
+                      sanitizer_environment(t.new_report(),
+                                            {"SSH_ASKPASS_REQUIRE": "never"}))
+        self.shown = b""
+        t.defer(self.end)
+
+    def wait_for(self, text):
+        while text not in self.shown:
+            ready, _, _ = select.select([self.fd], [], [], scaled(SOON))
+            check(ready, f"not shown: {text!r}, only {self.shown!r}")
+            self.shown += os.read(self.fd, 1000)
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def end(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+    def wait(self):
+        """The exit status, or minus the signal."""
+        def look():
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            return pid and (os.waitstatus_to_exitcode(status),)
+        status, = wait_until(look, "its end")
+        self.pid = 0
+        return status
+
+
+def test_interrupted_at_a_prompt(t):
+    """^C ends it at once, as it ends ssh, and the terminal is as it was: with
+    -f, too, where parent and child have it both."""
+    key = make_key(t, "locked", passphrase="open sesame")
+    sshd = Sshd(t, keys=[key])
+    for more in ([], ["-f"]):
+        terminal = Terminal(t, [CULVERT, *more, "-D", str(free_port()),
+                                *sshd.args()])
+        terminal.wait_for(b"locked")
+        wait_until(lambda terminal=terminal: not terminal.echoes(),
+                   "that it hides what is typed")
+        os.write(terminal.fd, b"open\x03")
+        equal(terminal.wait(), -signal.SIGINT, "exit status")
+        wait_until(terminal.echoes, "the echo")
+
+
+def test_terminated_at_a_prompt(t):
+    key = make_key(t, "locked", passphrase="open sesame")
+    sshd = Sshd(t, keys=[key])
+    for more in ([], ["-f"]):
+        terminal = Terminal(t, [CULVERT, *more, "-D", str(free_port()),
+                                *sshd.args()])
+        terminal.wait_for(b"locked")
+        wait_until(lambda terminal=terminal: not terminal.echoes(),
+                   "that it hides what is typed")
+        os.kill(terminal.pid, signal.SIGTERM)
+        equal(terminal.wait(), -signal.SIGTERM, "exit status")
+        wait_until(terminal.echoes, "the echo")
 
 
 def test_w(t):
