@@ -17,7 +17,8 @@ python3-asyncssh, told what to do by a JSON object in its first argument.
     rekey_bytes            of what it sends; rekey_seconds
     silent                 "connect", "version", "auth": says no more from there
     silent_after           so many channels have been opened
-    drop_after             ends after so many channels, without a word
+    drop_after             ends at the so-manieth channel, without a word
+    drop_for               ends at an open to this target
     drop_at                "connect", "version": ends instead
     logins                 ends what comes after so many logins
     ends                   "eof-only": no CLOSE of its own; "close-only": no
@@ -32,7 +33,7 @@ import socket
 import sys
 
 import asyncssh
-from asyncssh.constants import MSG_CHANNEL_DATA
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_GLOBAL_REQUEST
 from asyncssh.misc import ChannelOpenError
 from asyncssh.packet import String
 
@@ -87,6 +88,7 @@ class Forward(asyncssh.SSHTCPSession):
         asyncio.ensure_future(self.pump())
 
     def connection_lost(self, exc):
+        tell("closed", exc or "")
         self.closed = True
         self.may_write.set()
         self.writer.close()
@@ -168,6 +170,24 @@ class Server(asyncssh.SSHServer):
             tell("kexinit")
             send()
         conn._send_kexinit = count
+        self.mind_key_exchanges(conn)
+
+    def mind_key_exchanges(self, conn):
+        """This asyncssh goes on sending data after its KEXINIT, which RFC
+        4253 (7.1) forbids: put it off until the keys are new."""
+        send = conn.send_packet
+
+        def careful(kind, *args, **keywords):
+            if conn._auth_complete and kind >= MSG_GLOBAL_REQUEST:
+                if (conn._kex_complete and
+                        conn._rekey_bytes_sent >= conn._rekey_bytes):
+                    conn._send_kexinit()
+                    conn._kexinit_sent = True
+                if not conn._kex_complete:
+                    conn._deferred_packets.append((kind, args))
+                    return
+            send(kind, *args, **keywords)
+        conn.send_packet = careful
 
     def connection_lost(self, exc):
         tell("lost", exc or "")
@@ -251,7 +271,9 @@ class Server(asyncssh.SSHServer):
         """Counts, and does what is due after so many."""
         self.state.channels += 1
         tell("open", target)
-        if self.state.channels >= self.state.get("drop_after", 1 << 30):
+        if self.state.channels == self.state.get("drop_after"):
+            self.conn.abort()
+        if target == self.state.get("drop_for"):
             self.conn.abort()
         if self.state.channels >= self.state.get("silent_after", 1 << 30):
             self.conn.data_received = lambda data, datatype=None: None

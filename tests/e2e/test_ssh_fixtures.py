@@ -97,6 +97,16 @@ def test_odd(t):
     equal(server.lines("login"), ["login odd"], "logins")
 
 
+def test_odd_with_a_unix_socket(t):
+    t.server(Echo, t.tmp("far"))
+    server = Odd(t)
+    near = t.tmp("near")
+    t.program(["ssh", "-N", "-L", f"{near}:{t.tmp('far')}", *server.args()],
+              stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists(near), "ssh's listener")
+    check_echo(t.socket(near))
+
+
 def test_odd_in_small_pieces(t):
     server = Odd(t, window=7, max_packet=3, send_packet=5)
     check_echo(forward(t, server.args(), t.server(Echo)), bytes(range(200)))
@@ -107,7 +117,7 @@ def test_odd_exchanges_keys(t):
     sock = forward(t, server.args(), t.server(Echo))
     for _ in range(5):
         check_echo(sock, bytes(6000))
-    check(len(server.lines("kexinit")) >= 3, server.text())
+    check(len(server.lines("kexinit")) > 3, server.text())
 
 
 def test_odd_refuses(t):
