@@ -5,16 +5,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 
 from dns import name_server
 from harness import (CULVERT, SANITIZED, check, equal, free_port, matches,
                      sanitizer_environment)
 from hosts import dead_ends
-from origins import PAGE, Both, Echo, Http, Keep, Refused, Sink, Source
+from origins import Both, Echo, Http, Keep, Refused, Sink, Source
 from sshd import Sshd, children
-from test_programs import curl, fetch
+from test_programs import fetch
 from wire import (GREETED, GREETING, check_echo, connect, ended,
                   open_socks5, refusal, socks4, socks5, socks5_reply, take,
                   take_all, take_head, through, turned_away)

@@ -8,8 +8,8 @@ import shutil
 import signal
 
 from dns import bind_file, sh
-from harness import (CULVERT, check, equal, free_port, matches,
-                     sanitizer_environment, wait_until)
+from harness import (CULVERT, equal, free_port, matches, sanitizer_environment,
+                     wait_until)
 from hosts import Host, join
 from sshd import (Sshd, cached_key, children, process_state, public_text,
                   user_key)
