@@ -299,7 +299,7 @@ note_command(const char *command)
 {
     strncat(commands, command, sizeof(commands) - strlen(commands) - 2);
     strcat(commands, ";");
-    return strcmp(command, "yes");
+    return strcmp(command, "yes") != 0;
 }
 
 Test(sshconf, match_runs_what_it_must)
