@@ -13,6 +13,9 @@
 #include "transport/ssh/sshhost_files.h"
 #include "transport/ssh/sshknown.h"
 
+/* A program that gives an answer for a person may give the same for ever. */
+#define ANSWERS_MAX 10
+
 /* One check, with what its messages need. */
 struct check {
     struct sshlogin_run *run;
@@ -218,7 +221,7 @@ ask_person(struct check *check)
              check->found.has_other
                  ? "Keys of other types are known for this host.\n"
                  : "");
-    for (;;) {
+    for (unsigned asked = 0; asked < ANSWERS_MAX; asked++) {
         err = sshcred_ask(run->cred, SSHASK_CONFIRM, prompt, answer,
                           sizeof(answer));
         if (err)
@@ -230,6 +233,7 @@ ask_person(struct check *check)
         snprintf(prompt, sizeof(prompt),
                  "Please type 'yes', 'no' or the fingerprint: ");
     }
+    return refuse_unknown(check, "as it was not confirmed");
 }
 
 static enum err

@@ -24,6 +24,9 @@
 /* What libssh calls the lines before the server's version. */
 #define HEARD_MARK "ssh_protocol_version_exchange: "
 
+/* ssh reads as many (RFC 4253 4.2 has no limit). */
+#define HEARD_LINES_MAX 1024
+
 /* Those lines are told at this level. */
 #define HEARD_LEVEL SSH_LOG_DEBUG
 
@@ -52,6 +55,17 @@ has_aes(void)
 }
 #endif
 
+/* A line before the version. Endless ones would keep us as long as the
+ * time-out allows, which may be for ever. */
+static void
+hear(struct sshlogin_run *run, const char *line)
+{
+    if (!run->heard[0])
+        sshlogin_clean(line, run->heard, sizeof(run->heard));
+    if (++run->heard_lines == HEARD_LINES_MAX)
+        shutdown(run->fd, SHUT_RDWR);
+}
+
 static void
 on_message(int level, const char *function, const char *message, void *arg)
 {
@@ -60,9 +74,8 @@ on_message(int level, const char *function, const char *message, void *arg)
     char line[256];
 
     (void)function;
-    if (run && heard && !run->heard[0])
-        sshlogin_clean(heard + strlen(HEARD_MARK), run->heard,
-                       sizeof(run->heard));
+    if (run && heard)
+        hear(run, heard + strlen(HEARD_MARK));
     if (log_enabled(LOG_DEBUG) && level < SSH_LOG_FUNCTIONS)
         log_write(LOG_DEBUG, "libssh: %s",
                   sshlogin_clean(message, line, sizeof(line)));
@@ -235,7 +248,7 @@ fail_version(struct sshlogin_run *run)
 {
     const char *error = ssh_get_error(run->session);
 
-    if (run->heard[0])
+    if (run->heard_lines > 0)
         return sshlogin_fail(run, ERR_PROTOCOL,
                              "not an SSH server: it said \"%s\"", run->heard);
     if (strstr(error, "too large banner"))
@@ -263,7 +276,8 @@ fail_kex(struct sshlogin_run *run)
         return sshlogin_fail(run, ERR_SHUTDOWN, "given up");
     if (strstr(error, "no match for method"))
         return fail_match(run, error);
-    if (!ssh_get_serverbanner(run->session))
+    if (!ssh_get_serverbanner(run->session) ||
+        run->heard_lines >= HEARD_LINES_MAX)
         return fail_version(run);
     return sshlogin_fail_session(run, "key exchange");
 }
@@ -286,6 +300,7 @@ sshlogin_kex(struct sshlogin_run *run, int fd)
         return err;
     }
     set_socket(fd, run->dest);
+    run->fd = fd;
     /* From here on libssh closes the descriptor. */
     if (ssh_connect(run->session) != SSH_OK)
         return fail_kex(run);

@@ -28,6 +28,9 @@ struct sshlogin_run {
     bool person;     /* took an answer that can't be given again */
     bool no_secrets; /* the host's key is wrong: it gets no password */
 
+    int fd;               /* the socket, to be shut down at need */
+    unsigned heard_lines; /* before the server's version */
+
     char who[SSHLOGIN_WHO_MAX];   /* "alice@gw:2222" */
     char heard[128];              /* what the server said before its version */
     char text[SSHLOGIN_TEXT_MAX]; /* what failed, for a person */
