@@ -75,7 +75,7 @@ ALL_C := $(SRC) $(HEADERS) $(UNIT) $(TSAN_SRC) $(wildcard tests/unit/*.h) \
          $(wildcard bench/*.c)
 
 .PHONY: all program run check check-variant test-programs asan ubsan tsan \
-        memcheck fuzz cover bench bench-programs format format-check tidy \
+        memcheck fuzz soak cover bench bench-programs format format-check tidy \
         lint headers layers man install uninstall deps deps-test deps-clang \
         deps-lint deps-bench clean
 .DEFAULT_GOAL := all
@@ -207,6 +207,11 @@ cover: deps-test
 bench: deps-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all bench-programs
 	@python3 bench/run $(BENCH_ARGS)
+
+# Servers killed, stopped and cut off at random under load; VARIANT=asan too.
+soak: deps-test
+	@$(MAKE) --no-print-directory -j$(JOBS) program
+	@python3 tests/soak --variant $(VARIANT) $(SECS)
 
 # --- habits -------------------------------------------------------------------
 
