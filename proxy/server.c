@@ -257,15 +257,14 @@ finish_stdio(struct server *server)
 static void
 end_workers(struct server *server)
 {
-    unsigned count = server->slots ? server->settings->workers : 0;
-
     for (unsigned i = 0; i < server->started; i++)
         slot_stop(&server->slots[i]);
     for (unsigned i = 0; i < server->started; i++)
         worker_join(server->slots[i].worker);
     /* Its last mail is in the slots. */
     worker_destroy(server->control);
-    for (unsigned i = 0; i < count; i++)
+    /* One more may be half made. */
+    for (unsigned i = 0; server->slots && i < server->settings->workers; i++)
         slot_destroy(&server->slots[i]);
 }
 
