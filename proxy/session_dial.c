@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "auth/rules.h"
+#include "transport/base/clock.h"
 #include "transport/stream_tcp.h"
 
 struct way_out {
@@ -59,6 +60,11 @@ arrive(struct mail *mail)
     stream_tcp_join(session->client, engine->worker);
     if (engine->over) {
         session_end(session, ERR_SHUTDOWN, "shutdown");
+        return;
+    }
+    /* One that is sent from place to place never waits for a timer. */
+    if (way->until > 0 && way->until <= clock_seconds()) {
+        session_refuse(session, way->dial.late, "connect timeout");
         return;
     }
     deadline_resume(&engine->connect, &session->deadline, way->until);

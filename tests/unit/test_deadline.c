@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "tests/unit/loop_help.h"
+#include "transport/base/clock.h"
 
 /* Short, as each test waits for some of them. */
 #define SPAN 0.02
@@ -123,6 +124,26 @@ Test(deadline, a_restarted_one_ends_last_and_later)
     assert_noted(&f, "b");
     assert_noted(&f, "ba");
     cr_assert_geq(ev_now(worker_loop(f.worker)) - restarted, SPAN);
+    fixture_end(&f);
+}
+
+Test(deadline, a_resumed_one_ends_at_its_time)
+{
+    struct fixture f;
+    double now = clock_seconds();
+
+    fixture_init(&f, 50 * SPAN);
+    deadline_start(&f.queue, &f.a.deadline);
+    deadline_resume(&f.queue, &f.b.deadline, now + 2 * SPAN);
+    deadline_resume(&f.queue, &f.c.deadline, now + SPAN);
+    assert_noted(&f, "cb");
+    cr_assert_geq(clock_seconds() - now, 2 * SPAN);
+    cr_assert_lt(clock_seconds() - now, 50 * SPAN);
+    deadline_resume(&f.queue, &f.b.deadline, f.a.deadline.at + SPAN);
+    deadline_resume(&f.queue, &f.c.deadline, 0);
+    cr_assert_null(f.c.deadline.queue, "it had no time before");
+    assert_noted(&f, "cba");
+    assert_noted(&f, "cbab");
     fixture_end(&f);
 }
 

@@ -1,0 +1,351 @@
+/* Sessions that move between two workers, by a transport that says where it is
+ * at home. */
+#include "proxy/session.h"
+
+#include <criterion/criterion.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/loop_help.h"
+#include "tests/unit/session_bed.h"
+#include "transport/base/clock.h"
+
+#define BYTES(text) (text), sizeof(text) - 1
+
+/* A time-out that is to be waited for. */
+#define SOON 0.2
+
+/* Plain TCP that is at home on one worker of two. */
+struct homely {
+    struct transport transport;
+    struct transport *tcp;
+    struct two *two;
+};
+
+struct two {
+    struct session_bed bed; /* the first worker */
+    struct worker *worker;  /* the second */
+    struct engine *engine;
+    struct engine *engines[2];
+    struct homely homely[2];
+    atomic_uint home;  /* which of them */
+    atomic_int again;  /* so many dials are sent home again: elsewhere */
+    atomic_uint dials; /* so many were made */
+};
+
+static struct homely *
+homely_of(struct transport *transport)
+{
+    return (struct homely *)transport;
+}
+
+static struct worker *
+get_home(struct transport *transport)
+{
+    struct two *two = homely_of(transport)->two;
+
+    return two->engines[atomic_load(&two->home)]->worker;
+}
+
+static void
+send_away(struct task *task)
+{
+    struct dial *dial =
+        (struct dial *)((char *)task - offsetof(struct dial, task_));
+
+    dial->err = ERR_AGAIN;
+    dial->done(dial);
+}
+
+static void
+start_dial(struct transport *transport, struct dial *dial)
+{
+    struct homely *homely = homely_of(transport);
+    struct two *two = homely->two;
+    unsigned here = homely == &two->homely[1];
+
+    atomic_fetch_add(&two->dials, 1);
+    if (atomic_fetch_sub(&two->again, 1) > 0) {
+        atomic_store(&two->home, !here);
+        dial->late = ERR_TRANSPORT_DOWN;
+        dial->task_ = (struct task){.run = send_away};
+        worker_defer(two->engines[here]->worker, &dial->task_);
+        return;
+    }
+    dial_start(homely->tcp, dial);
+}
+
+static void
+cancel_dial(struct transport *transport, struct dial *dial)
+{
+    struct homely *homely = homely_of(transport);
+    struct two *two = homely->two;
+
+    worker_undefer(two->engines[homely == &two->homely[1]]->worker,
+                   &dial->task_);
+}
+
+static void
+destroy(struct transport *transport)
+{
+    struct homely *homely = homely_of(transport);
+
+    homely->tcp->ops->destroy(homely->tcp);
+}
+
+static const struct transport_ops homely_ops = {
+    .abi = TRANSPORT_ABI,
+    .scheme = "homely",
+    .dial_start = start_dial,
+    .dial_cancel = cancel_dial,
+    .home = get_home,
+    .destroy = destroy,
+};
+
+static void
+on_gone(struct engine *engine)
+{
+    const struct two *two = engine->owner;
+
+    cr_assert_eq(eventfd_write(two->bed.gone, 1), 0);
+}
+
+static void
+two_start(struct two *two)
+{
+    const char *why;
+
+    two->bed.shared.engines = two->engines;
+    two->bed.settings->workers = 2;
+    session_bed_start(&two->bed, 0);
+    two->worker = worker_create(1);
+    cr_assert(two->worker);
+    cr_assert_eq(
+        engine_create(two->worker, &two->bed.shared, &two->engine, &why),
+        ERR_OK, "%s", why);
+    two->engine->on_gone = on_gone;
+    two->engine->owner = two;
+    for (int i = 0; i < 2; i++) {
+        two->homely[i] =
+            (struct homely){{.ops = &homely_ops}, two->engines[i]->via, two};
+        two->engines[i]->via = &two->homely[i].transport;
+    }
+    cr_assert_eq(worker_start(two->worker, NULL, NULL, NULL), ERR_OK);
+}
+
+static void
+two_init(struct two *two)
+{
+    memset(two, 0, sizeof(*two));
+    session_bed_init(&two->bed);
+    atomic_store(&two->home, 1);
+}
+
+struct ending {
+    struct mail mail;
+    struct two *two;
+    struct counters counters;
+};
+
+static void
+on_ending(struct mail *mail)
+{
+    struct ending *ending = (struct ending *)mail;
+
+    engine_end_sessions(ending->two->engine);
+    ending->counters = ending->two->engine->counters;
+    worker_stop(ending->two->worker);
+}
+
+/* Ends the second worker's loop, not its engine. Returns what it counted. */
+static struct counters
+two_stop_second(struct two *two)
+{
+    struct ending ending = {.mail.run = on_ending, .two = two};
+
+    worker_post(two->worker, &ending.mail);
+    worker_join(two->worker);
+    return ending.counters;
+}
+
+static void
+two_destroy_second(struct two *two)
+{
+    engine_destroy(two->engine);
+    worker_destroy(two->worker);
+}
+
+Test(session_move, a_session_dials_where_the_way_out_is_at_home)
+{
+    struct two two;
+    struct counters there;
+    int client;
+    int target;
+
+    two_init(&two);
+    two_start(&two);
+    client = session_bed_connect(&two.bed, &target);
+    sockets_write(client, BYTES("hello"));
+    shutdown(client, SHUT_WR);
+    session_bed_assert_rest(target, BYTES("hello"));
+    sockets_write(target, BYTES("good bye"));
+    close(target);
+    session_bed_assert_rest(client, BYTES("good bye"));
+    close(client);
+    session_bed_await_gone(&two.bed, 1);
+    there = two_stop_second(&two);
+    cr_assert_eq(there.ended[ERR_OK], 1);
+    cr_assert_eq(there.bytes_up, 5);
+    two_destroy_second(&two);
+    session_bed_finish(&two.bed, ERR_OK, 0);
+}
+
+Test(session_move, early_bytes_come_along)
+{
+    struct two two;
+    char bytes[200];
+    size_t len;
+    int client;
+    int target;
+
+    two_init(&two);
+    two_start(&two);
+    client = session_bed_client(&two.bed, &two.bed.socks);
+    len = session_bed_request(bytes, &two.bed.target);
+    memcpy(bytes + len, "early", 5);
+    sockets_write(client, bytes, len + 5);
+    target = session_bed_accept(&two.bed);
+    sockets_read(target, bytes, 5);
+    cr_assert_arr_eq(bytes, "early", 5);
+    close(target);
+    close(client);
+    session_bed_await_gone(&two.bed, 1);
+    two_stop_second(&two);
+    two_destroy_second(&two);
+    session_bed_finish(&two.bed, ERR_OK, 0);
+}
+
+Test(session_move, a_dial_that_is_sent_away_is_made_at_the_new_home)
+{
+    struct two two;
+    struct counters there;
+    int client;
+    int target;
+
+    two_init(&two);
+    atomic_store(&two.again, 3); /* there, back, there, and back again */
+    two_start(&two);
+    client = session_bed_connect(&two.bed, &target);
+    cr_assert_eq(atomic_load(&two.dials), 4);
+    close(client);
+    close(target);
+    session_bed_await_gone(&two.bed, 1);
+    there = two_stop_second(&two);
+    cr_assert_eq(there.ended[ERR_OK], 0);
+    two_destroy_second(&two);
+    session_bed_finish(&two.bed, ERR_OK, 1);
+}
+
+Test(session_move, the_time_to_connect_goes_on)
+{
+    struct two two;
+    double began;
+    int client;
+
+    two_init(&two);
+    two.bed.settings->connect_timeout = SOON;
+    atomic_store(&two.again, 1 << 30); /* to and fro for ever */
+    two_start(&two);
+    client = session_bed_client(&two.bed, &two.bed.socks);
+    began = clock_seconds();
+    session_bed_ask(client, &two.bed.target);
+    session_bed_assert_rest(client, BYTES(SESSION_FAILURE("\x01")));
+    cr_assert_geq(clock_seconds() - began, SOON);
+    cr_assert_lt(clock_seconds() - began, 10 * SOON);
+    close(client);
+    session_bed_await_gone(&two.bed, 1);
+    two_stop_second(&two);
+    two_destroy_second(&two);
+    session_bed_stop(&two.bed, NULL);
+    session_bed_end(&two.bed);
+}
+
+struct ping {
+    struct mail mail;
+    int fd;
+};
+
+static void
+on_ping(struct mail *mail)
+{
+    cr_assert_eq(eventfd_write(((struct ping *)mail)->fd, 1), 0);
+}
+
+/* Waits until the first worker has done what it was doing. */
+static void
+await_first(struct two *two)
+{
+    struct ping ping = {{.run = on_ping}, eventfd(0, EFD_CLOEXEC)};
+    eventfd_t one;
+
+    worker_post(two->bed.worker, &ping.mail);
+    cr_assert_eq(eventfd_read(ping.fd, &one), 0);
+    close(ping.fd);
+}
+
+Test(session_move, one_that_arrives_after_the_end_is_ended)
+{
+    struct two two;
+    struct counters counters;
+    int client;
+    char bytes[2];
+
+    two_init(&two);
+    two_start(&two);
+    two_stop_second(&two);
+    client = session_bed_client(&two.bed, &two.bed.socks);
+    session_bed_ask(client, &two.bed.target);
+    sockets_read(client, bytes, 2); /* what it says before it moves */
+    await_first(&two);
+    cr_assert_eq(atomic_load(&two.bed.shared.limits.open), 1);
+    two_destroy_second(&two);
+    session_bed_await_gone(&two.bed, 1);
+    cr_assert_eq(atomic_load(&two.bed.shared.limits.open), 0);
+    cr_assert_eq(atomic_load(&two.dials), 0);
+    session_bed_assert_rest(client, "", 0);
+    close(client);
+    session_bed_stop(&two.bed, &counters);
+    cr_assert_eq(counters.ended[ERR_SHUTDOWN], 0);
+    session_bed_end(&two.bed);
+}
+
+Test(session_move, a_source_keeps_its_place)
+{
+    struct two two;
+    int client;
+    int second;
+    int target;
+
+    two_init(&two);
+    two.bed.settings->max_per_source = 1;
+    two_start(&two);
+    client = session_bed_connect(&two.bed, &target);
+    second = session_bed_client(&two.bed, &two.bed.socks);
+    session_bed_ask(second, &two.bed.target);
+    session_bed_assert_rest(second, BYTES(SESSION_FAILURE("\x02")));
+    close(second);
+    close(client);
+    close(target);
+    session_bed_await_gone(&two.bed, 2);
+    client = session_bed_connect(&two.bed, &target);
+    close(client);
+    close(target);
+    session_bed_await_gone(&two.bed, 1);
+    two_stop_second(&two);
+    two_destroy_second(&two);
+    session_bed_stop(&two.bed, NULL);
+    session_bed_end(&two.bed);
+}
