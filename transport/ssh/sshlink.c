@@ -31,6 +31,10 @@
 /* How often rates and round-trip times are looked at while bytes move. */
 #define TICK_SECONDS 0.2
 
+/* After so many in which nothing moved there is nothing left to be looked at.
+ */
+#define IDLE_TICKS 20
+
 static void on_task(struct task *task);
 
 /* --- being up ------------------------------------------------------------- */
@@ -169,6 +173,7 @@ start_ticking(struct sshlink *link)
     if (ev_is_active(&link->tick))
         return;
     link->ticked_at = clock_seconds();
+    link->idle_ticks = 0;
     ev_timer_again(worker_loop(link->worker), &link->tick);
 }
 
@@ -365,6 +370,7 @@ static void
 on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     struct sshlink *link = timer->data;
+    struct sshchan *chan;
     double now = clock_seconds();
     uint64_t all = moved(link);
     double rate = now > link->ticked_at
@@ -379,7 +385,11 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int events)
                           memory_order_relaxed);
     look_at_path(link);
     sshopen_ask(link);
-    if (rate <= 0 && !link->phases[SSHCHAN_OPENING])
+    DL_FOREACH2(link->blocked, chan, blocked_next)
+    sshchan_loosen(chan);
+    sshlink_touch(link);
+    link->idle_ticks = rate > 0 ? 0 : link->idle_ticks + 1;
+    if (link->idle_ticks > IDLE_TICKS && !link->phases[SSHCHAN_OPENING])
         ev_timer_stop(loop, timer);
 }
 

@@ -26,6 +26,7 @@
 
 #include "transport/ssh/sshio.h"
 #include "transport/ssh/sshlink.h"
+#include "transport/ssh/sshpace.h"
 #include "transport/ssh/sshwindow.h"
 
 enum sshchan_phase {
@@ -69,6 +70,7 @@ struct sshchan {
     size_t queue_at;         /* what is left of it starts here */
     size_t queue_end;        /* and ends here */
     struct sshwindow window; /* what the peer may send */
+    struct sshpace pace;     /* and we */
 
     struct task release;
     struct sshchan *prev, *next;                 /* of its phase */
@@ -104,6 +106,7 @@ struct sshlink {
     unsigned probes; /* keepalives since then */
     uint64_t ticked; /* bytes moved at the last tick */
     double ticked_at;
+    unsigned idle_ticks;
     double rtt; /* seconds of the path; 0: unknown */
 
     uint32_t number; /* of the channel that was opened last */
@@ -156,6 +159,19 @@ void *sshlink_window_room(struct sshlink *link);
 
 /* --- sshchan.c ------------------------------------------------------------ */
 
+static inline struct sshchan *
+sshchan_of(struct stream *stream)
+{
+    return (struct sshchan *)stream;
+}
+
+/* Nothing more can be written. */
+static inline bool
+sshchan_is_shut(const struct sshchan *chan)
+{
+    return chan->link->is_down || chan->has_close || !chan->channel;
+}
+
 /* A channel with its callbacks set, in no phase; NULL when out of memory. */
 struct sshchan *sshchan_create(struct sshlink *link);
 
@@ -183,12 +199,36 @@ void sshchan_reap(struct sshlink *link);
 /* Moves those that can write now from the blocked to the ready. */
 void sshchan_unblock(struct sshlink *link);
 
+/* --- sshchan_in.c --------------------------------------------------------- */
+
+void sshchan_set_callbacks(struct sshchan *chan);
+
 /* The reader has taken so many bytes, and libssh holds none: gives the peer
  * the window that is due. */
 void sshchan_grow(struct sshchan *chan, size_t drained);
 
 /* The session is about to go: takes what libssh holds. */
 void sshchan_rescue(struct sshchan *chan);
+
+/* What it has been granted beyond libssh's floor goes back. */
+void sshchan_shrink(struct sshchan *chan);
+
+void sshchan_drop_queue(struct sshchan *chan);
+
+enum err sshchan_read(struct stream *stream, void *bytes, size_t size,
+                      size_t *got);
+void sshchan_pour(struct stream *stream, const struct stream_sink *sink);
+
+/* --- sshchan_out.c -------------------------------------------------------- */
+
+bool sshchan_is_writable(struct sshchan *chan);
+
+/* Nothing has moved for a while: a bound of our own is not to be the reason. */
+void sshchan_loosen(struct sshchan *chan);
+
+enum err sshchan_writev(struct stream *stream, const struct iovec *parts,
+                        int count, size_t *put);
+enum err sshchan_finish(struct stream *stream);
 
 /* --- sshrun.c ------------------------------------------------------------- */
 

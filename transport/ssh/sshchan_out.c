@@ -1,0 +1,114 @@
+/* What a channel sends. */
+#include "transport/ssh/sshlink_parts.h"
+
+/* Most that one write takes: four full packets of 32 KiB (libssh keeps ten
+ * bytes of each for the header). */
+#define PACKET_BYTES 32758u
+#define WRITE_BYTES  (4 * PACKET_BYTES)
+
+/* A write of at most so much is taken for a keystroke. */
+#define SMALL_BYTES 2048u
+
+/* A path with a shorter round trip is near. */
+#define NEAR_SECONDS 0.002
+
+/* How many bytes may be handed over now, apart from what waits on the link. */
+static uint32_t
+room(struct sshchan *chan)
+{
+    double rtt = chan->link->rtt;
+
+    return sshpace_room(&chan->pace, ssh_channel_window_size(chan->channel),
+                        rtt > 0 && rtt < NEAR_SECONDS);
+}
+
+bool
+sshchan_is_writable(struct sshchan *chan)
+{
+    return sshchan_is_shut(chan) ||
+           (sshlink_has_room(chan->link, false) && room(chan) > 0);
+}
+
+void
+sshchan_loosen(struct sshchan *chan)
+{
+    if (!sshchan_is_shut(chan))
+        sshpace_look(&chan->pace, ssh_channel_window_size(chan->channel));
+}
+
+static enum err
+write_failed(struct sshchan *chan)
+{
+    struct sshlink *link = chan->link;
+
+    if (!ssh_is_connected(link->session))
+        sshlink_fail(link, ERR_PROTOCOL, "%s", ssh_get_error(link->session));
+    return ERR_RESET;
+}
+
+static size_t
+total_of(const struct iovec *parts, int count)
+{
+    size_t all = 0;
+
+    for (int i = 0; i < count; i++)
+        all += parts[i].iov_len;
+    return all;
+}
+
+enum err
+sshchan_writev(struct stream *stream, const struct iovec *parts, int count,
+               size_t *put)
+{
+    struct sshchan *chan = sshchan_of(stream);
+    bool small = total_of(parts, count) <= SMALL_BYTES;
+    size_t most = WRITE_BYTES;
+    size_t all = 0;
+    size_t open;
+
+    if (sshchan_is_shut(chan) || chan->finished)
+        return ERR_RESET;
+    open = room(chan);
+    if (open == 0 || !sshlink_has_room(chan->link, small))
+        return ERR_AGAIN;
+    if (most > open)
+        most = open;
+    for (int i = 0; i < count && all < most; i++) {
+        size_t len =
+            parts[i].iov_len < most - all ? parts[i].iov_len : most - all;
+        int n;
+
+        if (len == 0)
+            continue;
+        n = ssh_channel_write(chan->channel, parts[i].iov_base, (uint32_t)len);
+        if (n < 0 && all == 0)
+            return write_failed(chan);
+        if (n > 0)
+            all += (size_t)n;
+        if (n < (int)len) { /* a key exchange is under way */
+            chan->link->exchanges = true;
+            break;
+        }
+    }
+    sshpace_sent(&chan->pace, (uint32_t)all);
+    sshlink_touch(chan->link);
+    if (all == 0)
+        return ERR_AGAIN;
+    SSHLINK_COUNT(chan->link, out, all);
+    *put = all;
+    return ERR_OK;
+}
+
+enum err
+sshchan_finish(struct stream *stream)
+{
+    struct sshchan *chan = sshchan_of(stream);
+
+    if (sshchan_is_shut(chan))
+        return ERR_RESET;
+    chan->finished = true;
+    if (ssh_channel_send_eof(chan->channel) == SSH_ERROR)
+        return write_failed(chan);
+    sshlink_touch(chan->link);
+    return ERR_OK;
+}
