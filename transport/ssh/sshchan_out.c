@@ -18,7 +18,8 @@ room(struct sshchan *chan)
 {
     double rtt = chan->link->rtt;
 
-    return sshpace_room(&chan->pace, ssh_channel_window_size(chan->channel),
+    return sshpace_room(&chan->pace, &chan->link->pace,
+                        ssh_channel_window_size(chan->channel),
                         rtt > 0 && rtt < NEAR_SECONDS);
 }
 

@@ -115,8 +115,9 @@ struct sshlink {
     struct sshchan *blocked;
     struct sshlink_open *failed; /* without memory for a channel: chained by
                                   * chan_ */
-    unsigned streams;            /* given, and not closed */
-    unsigned streams_lost;       /* of these, when it went down */
+    struct sshpace_server pace;
+    unsigned streams;      /* given, and not closed */
+    unsigned streams_lost; /* of these, when it went down */
     bool close_due;      /* something of the closing ones is to be looked at */
     bool was_prohibited; /* and that has been explained */
     bool exchanges;      /* keys: libssh takes nothing to send, it seems */

@@ -12,24 +12,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What is known of a server. Zero to begin with. */
+struct sshpace_server {
+    uint32_t grain; /* the smallest adjustment seen; 0: none yet */
+};
+
+/* And of a channel. Zero to begin with. */
 struct sshpace {
     uint32_t high;  /* the largest window seen */
     uint32_t last;  /* what it is by our own count */
-    uint32_t grain; /* the largest adjustment seen; 0: none yet */
-    uint32_t seen;  /* the window when last looked at for that: */
-    unsigned loose; /* how often the bound was doubled, as nothing came */
+    uint32_t seen;  /* what it was when sshpace_look looked */
+    unsigned loose; /* how often the bound is doubled, as nothing came */
 };
 
 /* How many bytes may be sent now, with this window. is_near: the path is short;
  * if not, all of the window is used. */
-uint32_t sshpace_room(struct sshpace *pace, uint32_t window, bool is_near);
+uint32_t sshpace_room(struct sshpace *pace, struct sshpace_server *server,
+                      uint32_t window, bool is_near);
 
 /* So many have been sent. */
 void sshpace_sent(struct sshpace *pace, uint32_t bytes);
 
 /* Called now and then while it waits for room, longer apart than an answer of
  * a near server takes: if nothing has come since, though the window is open,
- * the server waits for more than we think. */
+ * the server may wait for more than we think. */
 void sshpace_look(struct sshpace *pace, uint32_t window);
 
 #endif
