@@ -159,12 +159,23 @@ dispatch(struct sshlink *link)
  * delayed acknowledgement. The kernel forgets this at will, so it is said
  * after every read; but for bulk, which is acknowledged as it comes. */
 static void
-acknowledge_at_once(const struct sshlink *link, size_t got)
+acknowledge_at_once(const struct sshlink *link)
 {
     int on = 1;
 
-    if (link->is_tcp && got < BULK_BYTES)
+    if (link->is_tcp)
         setsockopt(link->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
+/* An answer that went out meanwhile has acknowledged what was read: then there
+ * is no need of a packet for that alone. */
+static void
+acknowledge(struct sshlink *link)
+{
+    if (link->owes_ack && (sshio_sent(link->io) == link->sent_before ||
+                           sshio_unsent(link->io) > 0))
+        acknowledge_at_once(link);
+    link->owes_ack = false;
 }
 
 static void
@@ -189,7 +200,8 @@ pump(struct sshlink *link)
         fail_by_socket(link, err);
         return;
     }
-    acknowledge_at_once(link, got);
+    link->owes_ack = got < BULK_BYTES;
+    link->sent_before = sshio_sent(link->io);
     link->heard = clock_seconds();
     link->probes = 0;
     dispatch(link);
@@ -283,15 +295,20 @@ on_task(struct task *task)
         }
         link->has_news = false;
         sshchan_reap(link);
-        flush(link);
+        /* Who waits for room may find it; else all goes out together below,
+         * after the clients have had their bytes. */
+        if (link->blocked)
+            flush(link);
     }
     if (!link->has_destroyed)
         sshchan_unblock(link);
     if (!link->has_destroyed)
         sshopen_tell(link);
     tell_ready(link);
-    if (!link->is_down)
+    if (!link->is_down) {
         flush(link);
+        acknowledge(link);
+    }
     tell_down(link);
 }
 
@@ -448,7 +465,7 @@ set_socket(struct sshlink *link)
     if (bound > 0)
         setsockopt(link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &bound,
                    sizeof(bound));
-    acknowledge_at_once(link, 0);
+    acknowledge_at_once(link);
 }
 
 static void

@@ -118,10 +118,12 @@ struct sshlink {
     struct sshpace_server pace;
     unsigned streams;      /* given, and not closed */
     unsigned streams_lost; /* of these, when it went down */
-    bool close_due;      /* something of the closing ones is to be looked at */
-    bool was_prohibited; /* and that has been explained */
-    bool exchanges;      /* keys: libssh takes nothing to send, it seems */
-    bool has_news;       /* packets have come since opens were looked at */
+    bool close_due;       /* something of the closing ones is to be looked at */
+    bool was_prohibited;  /* and that has been explained */
+    bool exchanges;       /* keys: libssh takes nothing to send, it seems */
+    bool has_news;        /* packets have come since opens were looked at */
+    bool owes_ack;        /* for what was read last */
+    uint64_t sent_before; /* sshio_sent() before that */
 
     ssh_channel runner; /* runs `true` for server_nodelay */
     enum sshrun_state running;
