@@ -125,6 +125,18 @@ resolve(struct option_state *state, const struct sshconf_ask *ask)
     return good;
 }
 
+/* A user from the command line may be a stranger's words, and goes into
+ * commands (ProxyCommand, Match exec); what a file says is its owner's. */
+static bool
+check_user(const struct sshconf *conf)
+{
+    const char *user = sshconf_text(conf, SSHCONF_USER);
+
+    return !user || option_dest_user_is_safe(user) ||
+           sshconf_fail_value(&conf->values[SSHCONF_USER],
+                              "user has a character that is not allowed there");
+}
+
 static bool
 settle_server(struct option_state *state, const struct sshconf_ask *ask)
 {
@@ -137,7 +149,8 @@ settle_server(struct option_state *state, const struct sshconf_ask *ask)
                 state->dest.host);
         return false;
     }
-    if (!resolve(state, ask) || !settle_stdio(state) || !check_server(state) ||
+    if (!check_user(&state->conf) || !resolve(state, ask) ||
+        !settle_stdio(state) || !check_server(state) ||
         !sshconf_expand_forwards(&state->conf, ask))
         return false;
     if (settings->control_word && !state->print_only)
@@ -168,6 +181,11 @@ settle_control(struct option_state *state, const struct sshconf_ask *ask)
         return sshconf_fail_value(
             master, "asking before each connection is not supported");
     settings->control_master = master->number != SSHCONF_MASTER_NO;
+    if (settings->control_master && !path)
+        fprintf(stderr,
+                "culvert: warning: %s: no control socket without its "
+                "path (-S)\n",
+                master->where);
     if (path && strcasecmp(path, "none") != 0) {
         settings->control_path = sshconf_expand(
             &tokens, path,

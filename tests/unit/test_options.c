@@ -212,6 +212,8 @@ Test(options, destination_takes_no_command_nor_another)
     options_refuse(ARGS("u@"), "destination u@: has no host");
     options_refuse(ARGS("h:0"), "port must be 1 to 65535");
     options_refuse(ARGS("a;b"), "has a character that no host's name has");
+    options_refuse(ARGS("-l", "a;b", "h"), "-l a;b: user has a character");
+    options_refuse(ARGS("-oUser=`a`", "h"), "user has a character");
 }
 
 Test(options, of_port_and_user_the_first_counts)
@@ -257,6 +259,7 @@ Test(options, jump_through_several)
 
 Test(options, control_socket)
 {
+    struct options_run run;
     struct settings *s =
         options_accept(ARGS("-Fnone", "-MS/tmp/%p-%h", "-p7", "Box"));
 
@@ -272,6 +275,9 @@ Test(options, control_socket)
     cr_assert(s->control_master);
     cr_assert_null(s->control_path);
     settings_destroy(s);
+    options_run(ARGS("-MD1"), &run);
+    cr_assert(strstr(run.err, "warning: -M: no control socket without"));
+    settings_destroy(run.settings);
     options_refuse(ARGS("-Ocheck"), "no control socket");
     options_refuse(ARGS("-Oproxy", "-Sx"), "-O proxy: must be check");
     options_refuse(ARGS("-Ocheck", "-Sx", "-Wh:1"), "cannot go with -O");
