@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "proxy/forward.h"
 #include "transport/base/log.h"
 
 /* One forward, whether it stands now or did once. */
@@ -13,32 +14,16 @@ struct standing {
     const struct forward *forward;
     struct forward *added; /* forward, where it was added */
     bool stands;
-    bool leaves; /* the eyes are being closed */
+    bool leaves;           /* the eyes are being closed */
+    struct bindname *name; /* being looked up, for its opening; or NULL */
     struct listeners listeners;
     struct slot_eye *eyes; /* one of each slot for each listener; or NULL */
     size_t eyes_open;
-    struct forwards_ask *ask; /* who waits for its end */
+    struct forwards_ask *ask; /* who waits for that, or for its end */
     struct standing *next;
 };
 
 /* --- which is which ------------------------------------------------------- */
-
-/* Whether two are the same but for the port. */
-static bool
-is_alike(const struct forward *a, const struct forward *b)
-{
-    char a_text[TARGET_TEXT_MAX];
-    char b_text[TARGET_TEXT_MAX];
-
-    if (a->kind != b->kind || a->where != b->where)
-        return false;
-    if ((a->where == LISTEN_HOST || a->where == LISTEN_UNIX) &&
-        strcmp(a->host, b->host) != 0)
-        return false;
-    return a->kind == FORWARD_SOCKS ||
-           strcmp(target_format(&a->target, a_text),
-                  target_format(&b->target, b_text)) == 0;
-}
 
 /* The port that was picked, or 0. */
 static unsigned
@@ -57,8 +42,8 @@ find(struct forwards *forwards, const struct forward *spec, bool stands)
     struct standing *each;
 
     LL_FOREACH (forwards->all_, each) {
-        if (each->stands != stands || each->leaves ||
-            !is_alike(each->forward, spec))
+        if (each->stands != stands || each->leaves || each->name ||
+            !forward_is_alike(each->forward, spec))
             continue;
         if (each->forward->port == spec->port ||
             (stands && picked_port(each) == spec->port))
@@ -91,13 +76,13 @@ descriptors_of(const struct standing *standing)
 /* Returns ERR_OK, ERR_DENIED, or ERR_NO_MEMORY; listeners has what there is
  * to say. */
 static enum err
-open_standing(struct standing *standing)
+open_standing(struct standing *standing, const struct bindname_answer *found)
 {
     const struct forwards *forwards = standing->forwards;
     enum err err;
 
     standing->listeners = (struct listeners){0};
-    err = listeners_open(forwards->settings, standing->forward,
+    err = listeners_open(forwards->settings, standing->forward, found,
                          &standing->listeners);
     if (err || standing->listeners.count == 0)
         return err;
@@ -138,7 +123,7 @@ forwards_open(struct forwards *forwards, size_t *opened, size_t *failed)
         standing = create(forwards);
         if (standing) {
             standing->forward = forward;
-            err = open_standing(standing);
+            err = open_standing(standing, NULL);
         }
         if (err) {
             log_write(LOG_FATAL, "%s",
@@ -240,24 +225,6 @@ forwards_begin(struct forwards *forwards)
 
 /* --- requests ------------------------------------------------------------- */
 
-/* What spec is called in messages: as it would be typed. */
-static char *
-name_forward(const struct forward *spec)
-{
-    char text[2 * TARGET_TEXT_MAX + 16];
-    char target[TARGET_TEXT_MAX] = "";
-    char port[16] = "";
-    const char *host = spec->where == LISTEN_ANY ? "*" : spec->host;
-
-    if (spec->kind == FORWARD_FIXED)
-        target_format(&spec->target, target);
-    if (spec->where != LISTEN_UNIX)
-        snprintf(port, sizeof(port), "%s%u", *host ? ":" : "", spec->port);
-    snprintf(text, sizeof(text), "%s%s%s%s", host, port, *target ? ":" : "",
-             target);
-    return strdup(text);
-}
-
 /* Memory for a forward that stood once, or new. */
 static struct standing *
 place_for(struct forwards *forwards, const struct forward *spec)
@@ -269,7 +236,7 @@ place_for(struct forwards *forwards, const struct forward *spec)
     if (standing || forwards->added_ == FORWARDS_ADDED_MAX)
         return standing;
     copy = malloc(sizeof(*copy));
-    text = name_forward(spec);
+    text = forward_name(spec);
     standing = copy && text ? create(forwards) : NULL;
     if (!standing) {
         free(copy);
@@ -295,17 +262,89 @@ log_opened(const struct standing *standing)
                   listener_format(each, via_word(standing->forwards), text));
 }
 
+/* Opens one that was asked for, and all of it; why, of LISTENERS_WHY_MAX, is
+ * what failed, or "". */
+static enum err
+open_added(struct standing *standing, const struct bindname_answer *found,
+           char *why)
+{
+    const struct listeners *listeners = &standing->listeners;
+    enum err err = ERR_SHUTDOWN;
+
+    *why = 0;
+    if (!standing->forwards->draining_)
+        err = open_standing(standing, found);
+    if (!err && (listeners->failed || !standing->stands))
+        err = ERR_IO;
+    if (!err) {
+        begin(standing);
+        log_opened(standing);
+        return ERR_OK;
+    }
+    snprintf(why, LISTENERS_WHY_MAX, "%s",
+             *listeners->why ? listeners->why : err_text(err));
+    if (err == ERR_DENIED)
+        log_write(LOG_WARN, "%s", why);
+    close_standing(standing);
+    free(standing->eyes);
+    standing->eyes = NULL;
+    return err;
+}
+
+static void
+on_name(void *arg, const struct bindname_answer *found)
+{
+    struct standing *standing = arg;
+    struct forwards_ask *ask = standing->ask;
+    char why[LISTENERS_WHY_MAX];
+    enum err err;
+
+    standing->name = NULL;
+    standing->ask = NULL;
+    err = open_added(standing, found, why);
+    if (!ask)
+        return;
+    ask->err = err;
+    ask->port = err ? 0 : picked_port(standing);
+    memcpy(ask->why, why, sizeof(ask->why));
+    tell(ask);
+}
+
+/* Opens one for an asker; a name is looked up first, in its own time. */
+static void
+open_for(struct forwards_ask *ask, struct standing *standing)
+{
+    const struct forwards *forwards = standing->forwards;
+    char why[LISTENERS_WHY_MAX];
+    enum err err;
+
+    if (!listeners_need_name(standing->forward)) {
+        err = open_added(standing, NULL, why);
+        ask->port = err ? 0 : picked_port(standing);
+        answer(ask, err, why);
+        return;
+    }
+    err = bindname_start(forwards->control, standing->forward->host,
+                         forwards->settings->family, on_name, standing,
+                         &standing->name);
+    if (err) {
+        answer(ask, err, err_text(err));
+        return;
+    }
+    standing->ask = ask;
+    ask->standing_ = standing;
+}
+
 void
 forwards_add(struct forwards *forwards, struct forwards_ask *ask,
              const struct forward *spec)
 {
     struct standing *standing = find(forwards, spec, true);
-    enum err err;
 
     ask->control_ = forwards->control;
     ask->standing_ = NULL;
     ask->port = 0;
-    if (forwards->draining) {
+    if (forwards->draining_) {
         answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
         return;
     }
@@ -315,28 +354,10 @@ forwards_add(struct forwards *forwards, struct forwards_ask *ask,
         return;
     }
     standing = place_for(forwards, spec);
-    if (!standing) {
+    if (standing)
+        open_for(ask, standing);
+    else
         answer(ask, ERR_LIMIT, "too many different forwards since the start");
-        return;
-    }
-    err = open_standing(standing);
-    if (!err && (standing->listeners.failed || !standing->stands))
-        err = ERR_IO;
-    if (err) {
-        if (err == ERR_DENIED)
-            log_write(LOG_WARN, "%s", standing->listeners.why);
-        answer(ask, err,
-               *standing->listeners.why ? standing->listeners.why
-                                        : err_text(err));
-        close_standing(standing);
-        free(standing->eyes);
-        standing->eyes = NULL;
-        return;
-    }
-    begin(standing);
-    log_opened(standing);
-    ask->port = picked_port(standing);
-    answer(ask, ERR_OK, "");
 }
 
 void
@@ -401,6 +422,27 @@ forwards_describe(const struct forwards *forwards, char *buf, size_t size)
 }
 
 /* --- the end -------------------------------------------------------------- */
+
+void
+forwards_stop(struct forwards *forwards)
+{
+    struct standing *each;
+
+    forwards->draining_ = true;
+    LL_FOREACH (forwards->all_, each) {
+        struct forwards_ask *ask = each->ask;
+
+        if (!each->name)
+            continue;
+        bindname_cancel(each->name);
+        each->name = NULL;
+        each->ask = NULL;
+        if (!ask)
+            continue;
+        ask->standing_ = NULL;
+        answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
+    }
+}
 
 void
 forwards_close(struct forwards *forwards)

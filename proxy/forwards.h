@@ -17,7 +17,7 @@
 #include "proxy/settings.h"
 #include "proxy/slot.h"
 
-/* Of 1 KB each: more than anybody types, and no memory to speak of. */
+/* Of 2 KB each: more than anybody types, and no memory to speak of. */
 #define FORWARDS_ADDED_MAX 16384
 
 struct standing;
@@ -30,9 +30,8 @@ struct forwards {
     struct slot *slots;
     unsigned slot_count;
 
-    bool draining; /* set by the owner: none is added any more */
-
     struct standing *all_; /* cancelled ones too */
+    bool draining_;
     unsigned added_;
 };
 
@@ -66,8 +65,7 @@ struct forwards_ask {
 
 /* Opens a forward; one that stands already is as good (ssh's rule). spec is
  * copied. ERR_DENIED: it would be an open proxy.
- * Callback: done, once, later, from the loop. A bind address that is a name
- * blocks for it. */
+ * Callback: done, once, later, from the loop. */
 void forwards_add(struct forwards *forwards, struct forwards_ask *ask,
                   const struct forward *spec);
 
@@ -85,6 +83,10 @@ void forwards_forget(struct forwards_ask *ask);
  * Returns the length. */
 size_t forwards_describe(const struct forwards *forwards, char *buf,
                          size_t size);
+
+/* From now on none is added: those under way are not opened any more. Before
+ * the control worker goes. */
+void forwards_stop(struct forwards *forwards);
 
 /* Closes every socket; no slot accepts from them any more. */
 void forwards_close(struct forwards *forwards);

@@ -1,6 +1,5 @@
 #include "proxy/listeners.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +14,12 @@
  * the first is taken on the second, another is picked. */
 #define PICK_TRIES 32
 
-/* Addresses that one bind address may stand for. */
-#define ADDRS_MAX 16
-
 struct opening {
     const struct settings *settings;
     const struct forward *forward;
+    const struct bindname_answer *found;
     struct listeners *listeners;
-    union addr addrs[ADDRS_MAX];
+    union addr addrs[BINDNAME_ADDRS_MAX];
     size_t count;
     size_t opened;
 };
@@ -63,27 +60,20 @@ static void
 add_name(struct opening *opening)
 {
     const struct forward *forward = opening->forward;
-    struct addrinfo hints = {.ai_family = opening->settings->family,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    int failed = getaddrinfo(forward->host, NULL, &hints, &found);
+    struct bindname_answer here;
 
-    if (failed) {
-        say_failure(opening, forward->host, gai_strerror(failed));
-        return;
+    if (!opening->found) {
+        bindname_find(forward->host, opening->settings->family, &here);
+        opening->found = &here;
     }
-    for (struct addrinfo *each = found; each && opening->count < ADDRS_MAX;
-         each = each->ai_next) {
-        union addr *addr = &opening->addrs[opening->count];
-
-        if (each->ai_addrlen > sizeof(*addr))
-            continue;
-        memcpy(addr, each->ai_addr, each->ai_addrlen);
-        addr_set_port(addr, (uint16_t)forward->port);
-        opening->count++;
+    for (size_t i = 0; i < opening->found->count; i++) {
+        opening->addrs[i] = opening->found->addrs[i];
+        addr_set_port(&opening->addrs[i], (uint16_t)forward->port);
     }
-    freeaddrinfo(found);
+    opening->count = opening->found->count;
+    if (opening->count == 0)
+        say_failure(opening, forward->host, opening->found->why);
+    opening->found = NULL;
 }
 
 static void
@@ -149,7 +139,7 @@ static enum err
 open_addrs(struct opening *opening)
 {
     bool pick = opening->forward->port == 0;
-    int fds[ADDRS_MAX];
+    int fds[BINDNAME_ADDRS_MAX];
     size_t bad = 0;
 
     for (size_t i = 0; i < opening->count; i++) {
@@ -249,12 +239,23 @@ open_unix(struct opening *opening)
     }
 }
 
+bool
+listeners_need_name(const struct forward *forward)
+{
+    union addr addr;
+
+    return forward->where == LISTEN_HOST &&
+           !addr_parse(&addr, forward->host, strlen(forward->host), 0);
+}
+
 enum err
 listeners_open(const struct settings *settings, const struct forward *forward,
-               struct listeners *listeners)
+               const struct bindname_answer *found, struct listeners *listeners)
 {
-    struct opening opening = {
-        .settings = settings, .forward = forward, .listeners = listeners};
+    struct opening opening = {.settings = settings,
+                              .forward = forward,
+                              .found = found,
+                              .listeners = listeners};
     enum err err = ERR_ADDR_IN_USE;
 
     if (forward->kind == FORWARD_STDIO)

@@ -2,9 +2,11 @@
 #ifndef CULVERT_PROXY_LISTENERS_H
 #define CULVERT_PROXY_LISTENERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "proxy/bindname.h"
 #include "proxy/settings.h"
 #include "transport/base/addr.h"
 #include "transport/base/err.h"
@@ -29,14 +31,19 @@ struct listeners {
     char why[LISTENERS_WHY_MAX]; /* the last failure or refusal, or "" */
 };
 
+/* Whether a forward's bind address is a name that has to be looked up. */
+bool listeners_need_name(const struct forward *forward);
+
 /* Opens the listening sockets of a forward and adds them to listeners (which
  * were zero at first). What fails is logged as an error; whether that is the
  * end is the caller's to say.
  * Returns ERR_OK, or ERR_DENIED with nothing opened for what would be an open
  * proxy: only why says so, as it is a fault of the command line or a request's
- * refusal. Blocks for names. */
+ * refusal. found: what the name came to; NULL: it is looked up here, which
+ * blocks. */
 enum err listeners_open(const struct settings *settings,
                         const struct forward *forward,
+                        const struct bindname_answer *found,
                         struct listeners *listeners);
 
 /* Room for listener_format: an address or path, and a target. */

@@ -295,6 +295,7 @@ clean_up(struct server *server)
     if (server->prompt)
         prompt_cancel(server->prompt);
     control_destroy(server->calls);
+    forwards_stop(&server->forwards);
     end_workers(server);
     if (server->stdio)
         finish_stdio(server);

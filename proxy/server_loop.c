@@ -75,7 +75,7 @@ drain(struct server *server)
         return;
     }
     server->draining = true;
-    server->forwards.draining = true;
+    forwards_stop(&server->forwards);
     for (unsigned i = 0; i < server->started; i++)
         slot_drain(&server->slots[i]);
     if (wait > 0) {

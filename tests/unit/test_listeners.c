@@ -49,7 +49,7 @@ open_all(const struct settings *settings, struct listeners *listeners)
     *listeners = (struct listeners){0};
     for (const struct forward *each = settings->forwards; each && !err;
          each = each->next)
-        err = listeners_open(settings, each, listeners);
+        err = listeners_open(settings, each, NULL, listeners);
     return err;
 }
 

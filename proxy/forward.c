@@ -1,0 +1,37 @@
+#include "proxy/forward.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool
+forward_is_alike(const struct forward *a, const struct forward *b)
+{
+    char a_text[TARGET_TEXT_MAX];
+    char b_text[TARGET_TEXT_MAX];
+
+    if (a->kind != b->kind || a->where != b->where)
+        return false;
+    if ((a->where == LISTEN_HOST || a->where == LISTEN_UNIX) &&
+        strcmp(a->host, b->host) != 0)
+        return false;
+    return a->kind == FORWARD_SOCKS ||
+           strcmp(target_format(&a->target, a_text),
+                  target_format(&b->target, b_text)) == 0;
+}
+
+char *
+forward_name(const struct forward *forward)
+{
+    char text[2 * TARGET_TEXT_MAX + 16];
+    char target[TARGET_TEXT_MAX] = "";
+    char port[16] = "";
+    const char *host = forward->where == LISTEN_ANY ? "*" : forward->host;
+
+    if (forward->kind == FORWARD_FIXED)
+        target_format(&forward->target, target);
+    if (forward->where != LISTEN_UNIX)
+        snprintf(port, sizeof(port), "%s%u", *host ? ":" : "", forward->port);
+    snprintf(text, sizeof(text), "%s%s%s%s", host, port, *target ? ":" : "",
+             target);
+    return strdup(text);
+}

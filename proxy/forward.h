@@ -1,0 +1,16 @@
+/* Forwards as values: how they compare, and what they are called. */
+#ifndef CULVERT_PROXY_FORWARD_H
+#define CULVERT_PROXY_FORWARD_H
+
+#include <stdbool.h>
+
+#include "proxy/settings.h"
+
+/* Whether two are the same, but for the port that they listen on. */
+bool forward_is_alike(const struct forward *a, const struct forward *b);
+
+/* Gives what a forward is called in messages (free), as it would be typed;
+ * NULL when out of memory. Not for -W. */
+char *forward_name(const struct forward *forward);
+
+#endif
