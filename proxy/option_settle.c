@@ -258,18 +258,22 @@ settle_forwards(struct option_state *state)
 {
     struct sshconf *conf = &state->conf;
     struct settings *settings = state->settings;
-    struct forward *forward, *next;
+    struct forward **at = &conf->forwards;
     bool clear = sshconf_flag(conf, SSHCONF_CLEAR_ALL_FORWARDINGS, false) &&
                  !settings->control_word;
 
-    LL_FOREACH_SAFE (conf->forwards, forward, next) {
-        if (clear && forward->kind != FORWARD_STDIO) {
-            LL_DELETE(conf->forwards, forward);
+    while (*at) {
+        struct forward *forward = *at;
+        bool stdio = forward->kind == FORWARD_STDIO;
+
+        if (clear && !stdio) {
+            *at = forward->next;
             free(forward);
-        } else if (settings->gateway_ports && !forward->bind_given &&
-                   forward->kind != FORWARD_STDIO) {
-            forward->where = LISTEN_ANY;
+            continue;
         }
+        if (settings->gateway_ports && !forward->bind_given && !stdio)
+            forward->where = LISTEN_ANY;
+        at = &forward->next;
     }
     settings->forwards = conf->forwards;
     settings->texts = conf->texts;

@@ -78,10 +78,8 @@ is_equal(const struct forward *a, const struct forward *b)
 bool
 sshconf_add_forward(struct sshconf *conf, struct forward *forward, bool unique)
 {
-    struct forward *other;
-
-    LL_FOREACH (conf->forwards, other) {
-        if (unique && is_equal(forward, other)) {
+    for (const struct forward *f = conf->forwards; unique && f; f = f->next) {
+        if (is_equal(forward, f)) {
             free(forward);
             return true;
         }

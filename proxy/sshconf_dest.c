@@ -70,32 +70,39 @@ expand(const struct making *making, enum sshconf_id id, const char *allowed,
     return *to || sshconf_fail_value(value_of(making, id), why);
 }
 
-/* The same for each of some texts; usual stand for them where there are
- * none. */
+/* The same for one text of a keyword's list. */
+static bool
+expand_item(const struct making *making, enum sshconf_id id, const char *text,
+            unsigned expansion, struct sshdest_list *to)
+{
+    const char *why = no_memory;
+    char *path;
+    bool added;
+
+    if (is_none(text))
+        return true;
+    path = sshconf_expand(&making->tokens, text, SSHCONF_TOKENS_MOST, expansion,
+                          &why);
+    added = path && sshdest_list_add(to, path);
+    free(path);
+    return added || sshconf_fail_value(value_of(making, id), why);
+}
+
+/* The same for each; usual, which ends with NULL, stands for them where
+ * nothing sets the keyword. */
 static bool
 expand_list(const struct making *making, enum sshconf_id id,
             const char *const usual[], unsigned expansion,
             struct sshdest_list *to)
 {
     const struct sshconf_value *value = value_of(making, id);
-    size_t count = value->texts.count;
+    bool good = true;
 
-    for (size_t i = 0; value->set ? i < count : usual && usual[i]; i++) {
-        const char *text = value->set ? value->texts.item[i] : usual[i];
-        const char *why = no_memory;
-        char *path;
-        bool added;
-
-        if (is_none(text))
-            continue;
-        path = sshconf_expand(&making->tokens, text, SSHCONF_TOKENS_MOST,
-                              expansion, &why);
-        added = path && sshdest_list_add(to, path);
-        free(path);
-        if (!added)
-            return sshconf_fail_value(value, why);
-    }
-    return true;
+    for (size_t i = 0; good && i < value->texts.count; i++)
+        good = expand_item(making, id, value->texts.item[i], expansion, to);
+    for (size_t i = 0; good && !value->set && usual[i]; i++)
+        good = expand_item(making, id, usual[i], expansion, to);
+    return good;
 }
 
 static bool
@@ -154,6 +161,7 @@ set_files(const struct making *making)
     static const char *const keys[] = {
         "~/.ssh/id_rsa",     "~/.ssh/id_ecdsa",      "~/.ssh/id_ecdsa_sk",
         "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", NULL};
+    static const char *const none[] = {NULL};
     static const char *const user[] = {"~/.ssh/known_hosts",
                                        "~/.ssh/known_hosts2", NULL};
     static const char *const global[] = {"/etc/ssh/ssh_known_hosts",
@@ -163,13 +171,13 @@ set_files(const struct making *making)
     dest->identities_given = value_of(making, SSHCONF_IDENTITY_FILE)->set;
     return expand_list(making, SSHCONF_IDENTITY_FILE, keys, EXPAND_PATH,
                        &dest->identities) &&
-           expand_list(making, SSHCONF_CERTIFICATE_FILE, NULL, EXPAND_PATH,
+           expand_list(making, SSHCONF_CERTIFICATE_FILE, none, EXPAND_PATH,
                        &dest->certificates) &&
            expand_list(making, SSHCONF_USER_KNOWN_HOSTS_FILE, user, EXPAND_PATH,
                        &dest->user_known_hosts) &&
            expand_list(making, SSHCONF_GLOBAL_KNOWN_HOSTS_FILE, global, 0,
                        &dest->global_known_hosts) &&
-           expand_list(making, SSHCONF_REVOKED_HOST_KEYS, NULL, EXPAND_PATH,
+           expand_list(making, SSHCONF_REVOKED_HOST_KEYS, none, EXPAND_PATH,
                        &dest->revoked_host_keys) &&
            set_agent(making);
 }
