@@ -297,6 +297,29 @@ def test_end_without_close(t):
     check_echo(through(t, proxy, t.server(Echo)))
 
 
+def test_close_without_end(t):
+    server = Odd(t, ends="close-only")
+    proxy = ssh_socks(t, server)
+    data = os.urandom(500 * KILOBYTE)
+    sock = through(t, proxy, t.server(Source, data))
+    check(take_all(sock) == data, "what came differs")
+    sock.close()
+    proxy.session()
+    check_echo(through(t, proxy, t.server(Echo)))
+
+
+def test_data_after_the_end(t):
+    """SSH-8: it is nobody's."""
+    server = Odd(t, ends="more")
+    proxy = ssh_socks(t, server)
+    sock = through(t, proxy, t.server(Source, b"all of it"))
+    equal(take_all(sock), b"all of it", "what came")
+    sock.sendall(b"and back")
+    sock.close()
+    proxy.session()
+    check_echo(through(t, proxy, t.server(Echo)))
+
+
 def test_unix_socket_behind_it(t):
     """OpenSSH's own kind of channel, which is asked of no other server: the
     client is told so, and others go on."""

@@ -39,6 +39,10 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
     (void)channel;
     if (is_stderr || chan->phase == SSHCHAN_CLOSING)
         return (int)len;
+    /* What comes behind the end is nobody's (RFC 4254 5.3); what was offered
+     * before, and is offered with it again, is not. */
+    if (chan->has_eof)
+        return 0;
     SSHLINK_COUNT(chan->link, in, came);
     went = pour_out(chan, bytes, len);
     chan->buffered = len - went;
@@ -210,7 +214,9 @@ sshchan_read(struct stream *stream, void *bytes, size_t size, size_t *got)
         *got = read_queue(chan, bytes, size);
         return ERR_OK;
     }
-    if (chan->has_eof)
+    /* Some servers close without an end before it: all that they sent is here,
+     * and ssh takes it so, too. */
+    if (chan->has_eof || (chan->has_close && !chan->link->is_down))
         return ERR_EOF;
     return sshchan_is_shut(chan) ? ERR_RESET : ERR_AGAIN;
 }
