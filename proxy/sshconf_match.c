@@ -245,7 +245,8 @@ sshconf_match(struct sshconf_scope *scope, const struct sshconf_line *line,
         size_t took;
 
         if (strcasecmp(word + (*word == '!'), "all") == 0) {
-            if (at > 0 || line->count > 1)
+            /* Before it there may be one of those without an argument. */
+            if (at > 1 || at + 1 < line->count)
                 good = fail(&judge, "all must stand alone");
             judge.holds &= *word != '!';
             break;

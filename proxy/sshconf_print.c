@@ -136,6 +136,15 @@ put_files(const struct print *print, enum sshconf_id id,
     }
 }
 
+/* A bind address as it was written: an empty one means all, as "*" does. */
+static const char *
+bind_text(const struct forward *forward)
+{
+    if (forward->where == LISTEN_ANY)
+        return forward->text[0] == ':' ? "" : "*";
+    return forward->where == LISTEN_LOOPBACK ? "localhost" : forward->host;
+}
+
 static void
 put_forward(const struct print *print, const struct forward *forward)
 {
@@ -149,11 +158,7 @@ put_forward(const struct print *print, const struct forward *forward)
     else if (!forward->bind_given)
         fprintf(print->to, " %u", forward->port);
     else
-        fprintf(print->to, " [%s]:%u",
-                forward->where == LISTEN_ANY        ? "*"
-                : forward->where == LISTEN_LOOPBACK ? "localhost"
-                                                    : forward->host,
-                forward->port);
+        fprintf(print->to, " [%s]:%u", bind_text(forward), forward->port);
     if (forward->kind == FORWARD_FIXED && target->kind == TARGET_UNIX)
         fprintf(print->to, " %s", target->name);
     else if (forward->kind == FORWARD_FIXED && target->kind == TARGET_ADDR)

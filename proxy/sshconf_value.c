@@ -91,7 +91,7 @@ read_size(const char *word, double *bytes)
     return *bytes < 9e18; /* what 63 bits hold */
 }
 
-/* "default", "none" or a size, then "none" or a time. */
+/* "default" or a size, then perhaps "none" or a time. */
 static const char *
 read_rekey(const struct sshconf_line *line, struct sshconf_value *value)
 {
@@ -100,7 +100,7 @@ read_rekey(const struct sshconf_line *line, struct sshconf_value *value)
 
     if (line->count > 2)
         return "has more than two values";
-    if (strcasecmp(size, "default") != 0 && strcasecmp(size, "none") != 0) {
+    if (strcasecmp(size, "default") != 0) {
         if (!read_size(size, &value->number))
             return "must be a size as 500M or 1G, then perhaps a time";
         if (value->number != 0 && value->number < REKEY_BYTES_MIN)

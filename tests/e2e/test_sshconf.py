@@ -281,9 +281,13 @@ Match final host long.example
     DynamicForward 1
 Match !final host short
     DynamicForward 2
-Match canonical all
-    DynamicForward 3
-""".replace("Match canonical all", "Match canonical"))
+Match final all
+    DynamicForward :3
+Match canonical
+    DynamicForward 4
+Match !all
+    DynamicForward 5
+""")
     for args in (("short",), ("me@short",), ("you@short",), ("other",),
                  ("me@other",), ("SHORT",), ("long.example",)):
         compare(t, "-F", path, *args)
@@ -403,6 +407,7 @@ def test_what_is_wrong(t):
             ("ConnectTimeout soon\n", "bad:1: ConnectTimeout"),
             ("RekeyLimit 1\n", "bad:1: RekeyLimit"),
             ("RekeyLimit 1Q\n", "bad:1: RekeyLimit"),
+            ("RekeyLimit none\n", "bad:1: RekeyLimit"),
             ("LocalForward 1\n", "bad:1: LocalForward"),
             ("LocalForward 1 a:b:c\n", "bad:1: LocalForward"),
             ("DynamicForward 70000\n", "bad:1: DynamicForward"),

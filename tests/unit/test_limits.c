@@ -166,3 +166,34 @@ Test(limits, refused_ones_take_room)
     cr_assert_not(limits_have_room(&limits));
     limits_destroy(&limits);
 }
+
+Test(limits, what_stands_for_long_takes_from_the_room)
+{
+    struct limits limits;
+    union addr nobody = {.sa.sa_family = AF_UNSPEC};
+
+    limits_init(&limits, 0, 0, 110, 100);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(limits_enter(&limits, &nobody), ERR_OK);
+    cr_assert(limits_have_room(&limits));
+    limits_take(&limits, 2);
+    cr_assert(!limits_have_room(&limits));
+    limits_take(&limits, -2);
+    cr_assert(limits_have_room(&limits));
+    limits_destroy(&limits);
+}
+
+Test(limits, there_is_room_for_one_at_least)
+{
+    struct limits limits;
+    union addr nobody = {.sa.sa_family = AF_UNSPEC};
+
+    limits_init(&limits, 0, 0, 110, 100);
+    limits_take(&limits, 1000);
+    cr_assert(limits_have_room(&limits));
+    cr_assert_eq(limits_enter(&limits, &nobody), ERR_OK);
+    cr_assert(!limits_have_room(&limits));
+    limits_leave(&limits, &nobody, ERR_OK);
+    cr_assert(limits_have_room(&limits));
+    limits_destroy(&limits);
+}

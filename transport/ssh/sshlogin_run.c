@@ -52,7 +52,9 @@ sshlogin_clean(const char *text, char *out, size_t size)
     while (*in && at + 1 < size) {
         size_t len = shown_length(in);
 
-        if (len > 0 && at + len < size) {
+        if (len > 0 && at + len >= size)
+            break;
+        if (len > 0) {
             memmove(out + at, in, len);
             at += len;
             in += len;
