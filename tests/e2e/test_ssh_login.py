@@ -388,6 +388,25 @@ def test_two_methods_one_after_the_other(t):
     matches(r"Permission denied \(publickey\)", said)
 
 
+def test_agents_keys_one_after_the_other(t):
+    keys = [make_key(t, f"held{i}") for i in range(3)]
+    server = Sshd(t, keys=keys[1:],
+                  AuthenticationMethods="publickey,publickey")
+    works(t, *args_of(server, key=False), env=Agent(t, *keys).env)
+
+
+def test_agent_that_does_not_sign(t):
+    """Each use of the first key needs a person's consent, and there is
+    none."""
+    keys = [make_key(t, "guarded"), make_key(t, "free")]
+    server = Sshd(t, keys=keys)
+    agent = Agent(t)
+    agent.add(keys[0], "-c")
+    agent.add(keys[1])
+    works(t, *args_of(server, key=False), env=agent.env)
+    server.wait_line("Accepted publickey")
+
+
 def test_dropbear(t):
     works(t, *Dropbear(t).args())
 

@@ -145,7 +145,7 @@ Test(sshhost, algorithms_of_known_keys_come_first)
     cr_expect_str_eq(sshhost_algorithms(bed.dest, "gw", list, sizeof(list)),
                      "ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256,"
                      "ssh-ed25519,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521");
-    cr_expect_str_eq(sshhost_algorithms(bed.dest, "new", list, 12),
+    cr_expect_str_eq(sshhost_algorithms(bed.dest, "new", list, 13),
                      "ssh-ed25519");
     end(&bed);
 }

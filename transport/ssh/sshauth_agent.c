@@ -39,9 +39,9 @@ struct sshauth_agent {
     size_t count;
 
     pthread_mutex_t lock;
-    const struct sshauth_agent_key *shown;
-    const uint8_t *certificate;
-    size_t certificate_len;
+    const struct sshauth_agent_offer *shown;
+    size_t shown_count;
+    size_t signed_count; /* of sshauth_agent_signed */
 };
 
 static uint32_t
@@ -254,27 +254,68 @@ sshauth_agent_key(const struct sshauth_agent *agent, size_t index)
 
 /* --- what libssh sees ----------------------------------------------------- */
 
-/* Answers with the one key. */
+/* The public key that an offer stands for. */
+static const uint8_t *
+offered_blob(const struct sshauth_agent *agent,
+             const struct sshauth_agent_offer *offer, size_t *len)
+{
+    const struct sshauth_agent_key *key = &agent->keys[offer->index];
+
+    *len = offer->certificate ? offer->len : key->len;
+    return offer->certificate ? offer->certificate : key->blob;
+}
+
+static const char *
+comment_of(const struct sshauth_agent *agent, size_t shown)
+{
+    return agent->keys[agent->shown[shown].index].comment;
+}
+
+/* Answers with those that are shown. */
 static bool
 answer_keys(struct sshauth_agent *agent)
 {
-    const struct sshauth_agent_key *key = agent->shown;
-    const uint8_t *blob = agent->certificate ? agent->certificate : key->blob;
-    size_t len = agent->certificate ? agent->certificate_len : key->len;
-    size_t comment_len = strlen(key->comment);
-    uint8_t *answer = malloc(1 + 4 + 4 + len + 4 + comment_len);
-    uint8_t *end = answer;
+    size_t size = 1 + 4;
+    uint8_t *answer, *end;
+    size_t len;
     bool sent;
 
+    for (size_t i = 0; i < agent->shown_count; i++) {
+        offered_blob(agent, &agent->shown[i], &len);
+        size += 4 + len + 4 + strlen(comment_of(agent, i));
+    }
+    answer = malloc(size);
     if (!answer)
         return false;
-    *end++ = AGENT_IDENTITIES;
-    end = put_u32(end, 1);
-    end = put_string(end, blob, len);
-    end = put_string(end, key->comment, comment_len);
+    answer[0] = AGENT_IDENTITIES;
+    end = put_u32(answer + 1, agent->shown_count);
+    for (size_t i = 0; i < agent->shown_count; i++) {
+        const uint8_t *blob = offered_blob(agent, &agent->shown[i], &len);
+
+        end = put_string(end, blob, len);
+        end =
+            put_string(end, comment_of(agent, i), strlen(comment_of(agent, i)));
+    }
     sent = send_message(agent->ours[1], answer, (size_t)(end - answer));
     free(answer);
     return sent;
+}
+
+/* Which of those shown is to sign, or NULL. */
+static const struct sshauth_agent_offer *
+find_offer(struct sshauth_agent *agent, const uint8_t *blob, size_t len)
+{
+    for (size_t i = 0; i < agent->shown_count; i++) {
+        size_t offered_len;
+        const uint8_t *offered =
+            offered_blob(agent, &agent->shown[i], &offered_len);
+
+        if (offered_len == len && memcmp(offered, blob, len) == 0) {
+            agent->signed_count = i + 1;
+            return &agent->shown[i];
+        }
+    }
+    return NULL;
 }
 
 /* What libssh wants signed, for the agent: in the place of a certificate that
@@ -282,15 +323,20 @@ answer_keys(struct sshauth_agent *agent)
 static bool
 pass_request(struct sshauth_agent *agent, const struct message *request)
 {
-    const struct sshauth_agent_key *key = agent->shown;
+    const struct sshauth_agent_offer *offer = NULL;
+    const struct sshauth_agent_key *key;
+    const uint8_t *blob;
     size_t at = 1;
-    size_t blob_len;
-    uint8_t *made;
-    uint8_t *end;
+    size_t len;
+    uint8_t *made, *end;
     bool sent;
 
-    if (!agent->certificate || !take_string(request, &at, &blob_len))
-        return send_message(agent->fd, request->bytes, request->len);
+    blob = take_string(request, &at, &len);
+    if (blob)
+        offer = find_offer(agent, blob, len);
+    if (!offer)
+        return false;
+    key = &agent->keys[offer->index];
     made = malloc(1 + 4 + key->len + (request->len - at));
     if (!made)
         return false;
@@ -361,14 +407,25 @@ start(struct sshauth_agent *agent, ssh_session session)
 
 enum err
 sshauth_agent_show(struct sshauth_agent *agent, ssh_session session,
-                   size_t index, const uint8_t *certificate, size_t len)
+                   const struct sshauth_agent_offer *offers, size_t count)
 {
     pthread_mutex_lock(&agent->lock);
-    agent->shown = &agent->keys[index];
-    agent->certificate = certificate;
-    agent->certificate_len = len;
+    agent->shown = offers;
+    agent->shown_count = count;
+    agent->signed_count = 0;
     pthread_mutex_unlock(&agent->lock);
     return agent->session ? ERR_OK : start(agent, session);
+}
+
+size_t
+sshauth_agent_signed(struct sshauth_agent *agent)
+{
+    size_t count;
+
+    pthread_mutex_lock(&agent->lock);
+    count = agent->signed_count;
+    pthread_mutex_unlock(&agent->lock);
+    return count;
 }
 
 void

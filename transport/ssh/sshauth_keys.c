@@ -23,9 +23,10 @@ struct sshauth_keys {
     size_t files_count;
     struct sshauth_certificate *certificates;
     size_t certificates_count;
-    struct offer *offers;
+    struct offer *offers; /* the agent's come first */
     size_t offers_count;
-    size_t next; /* the offer that is made next */
+    struct sshauth_agent_offer *shown; /* as many */
+    size_t next;                       /* the offer that is made next */
     char story[512];
 };
 
@@ -190,8 +191,10 @@ sshauth_keys_create(struct sshlogin_run *run)
            (keys->agent ? sshauth_agent_count(keys->agent) : 0);
     keys->files = calloc(dest->identities.count + 1, sizeof(*keys->files));
     keys->certificates = calloc(certificates + 1, sizeof(*keys->certificates));
-    keys->offers = calloc(most * (certificates + 1) + 1, sizeof(*keys->offers));
-    if (!keys->files || !keys->certificates || !keys->offers) {
+    most = most * (certificates + 1) + 1;
+    keys->offers = calloc(most, sizeof(*keys->offers));
+    keys->shown = calloc(most, sizeof(*keys->shown));
+    if (!keys->files || !keys->certificates || !keys->offers || !keys->shown) {
         sshauth_keys_destroy(keys);
         return NULL;
     }
@@ -214,33 +217,56 @@ sshauth_keys_destroy(struct sshauth_keys *keys)
     free(keys->files);
     free(keys->certificates);
     free(keys->offers);
+    free(keys->shown);
     free(keys);
 }
 
 /* --- offering ------------------------------------------------------------- */
 
-static enum sshauth_result
-offer_agents(struct sshauth_keys *keys, const struct offer *offer)
+static void
+tell_agents(struct sshauth_keys *keys, const struct offer *offer)
 {
-    const struct sshauth_certificate *certificate = offer->certificate;
-    struct sshauth_wait wait = {0};
-    enum err err;
-    int answer;
-
     sshauth_list_add(
         keys->story, sizeof(keys->story), "tried the agent's key '%s'%s",
         sshauth_agent_key(keys->agent, offer->agent_index)->comment,
-        certificate ? " with its certificate" : "");
-    err =
-        sshauth_agent_show(keys->agent, keys->run->session, offer->agent_index,
-                           certificate ? certificate->blob : NULL,
-                           certificate ? certificate->len : 0);
-    if (err)
-        return SSHAUTH_DENIED;
-    do
-        answer = ssh_userauth_agent(keys->run->session, NULL);
-    while (sshauth_again(keys->run, &wait, answer));
-    return sshauth_result(keys->run, answer);
+        offer->certificate ? " with its certificate" : "");
+}
+
+/* Shows libssh all that are left of the agent's. It stops at one that the
+ * server took for a part of what it wants, and at one that would not sign: the
+ * rest is for the next call. */
+static enum sshauth_result
+offer_agents(struct sshauth_keys *keys)
+{
+    struct sshlogin_run *run = keys->run;
+    struct sshauth_wait wait = {0};
+    size_t first = keys->next;
+    size_t count = 0;
+    size_t used;
+    int answer = SSH_AUTH_DENIED;
+
+    while (first + count < keys->offers_count &&
+           keys->offers[first + count].is_agents) {
+        const struct offer *offer = &keys->offers[first + count];
+        const struct sshauth_certificate *certificate = offer->certificate;
+
+        keys->shown[count++] = (struct sshauth_agent_offer){
+            .index = offer->agent_index,
+            .certificate = certificate ? certificate->blob : NULL,
+            .len = certificate ? certificate->len : 0,
+        };
+    }
+    if (sshauth_agent_show(keys->agent, run->session, keys->shown, count) ==
+        ERR_OK)
+        do
+            answer = ssh_userauth_agent(run->session, NULL);
+        while (sshauth_again(run, &wait, answer));
+    used = sshauth_agent_signed(keys->agent);
+    if (used == 0 || answer == SSH_AUTH_DENIED)
+        used = count;
+    for (; used > 0; used--)
+        tell_agents(keys, &keys->offers[keys->next++]);
+    return sshauth_result(run, answer);
 }
 
 /* Why a key's file is no use, for the story. */
@@ -327,10 +353,14 @@ sshauth_keys_try(struct sshauth_keys *keys)
 
     while (result == SSHAUTH_DENIED && keys->next < keys->offers_count &&
            !*keys->run->cancelled) {
-        const struct offer *offer = &keys->offers[keys->next++];
+        const struct offer *offer = &keys->offers[keys->next];
 
-        result = offer->is_agents ? offer_agents(keys, offer)
-                                  : offer_file(keys, offer);
+        if (offer->is_agents) {
+            result = offer_agents(keys);
+        } else {
+            keys->next++;
+            result = offer_file(keys, offer);
+        }
     }
     return result;
 }
