@@ -132,7 +132,8 @@ static void
 start(struct session *session)
 {
     struct engine *engine = session->engine;
-    struct worker *home = engine->via->ops->home(engine->via);
+    struct worker *home =
+        engine->via->ops->home(engine->via, session->way->dial.target);
 
     if (home && home != engine->worker &&
         move(session, engine->shared->engines[worker_index(home)]))

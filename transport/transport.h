@@ -66,9 +66,11 @@ struct transport_ops {
      * worker; after dial_cancel never. */
     void (*dial_start)(struct transport *transport, struct dial *dial);
     void (*dial_cancel)(struct transport *transport, struct dial *dial);
-    /* The worker whose instance would serve a dial best now, or NULL for any:
+    /* The worker whose instance would serve a dial to target (borrowed during
+     * the call) best now, or NULL for any:
      * a session that is elsewhere moves there before it dials. */
-    struct worker *(*home)(struct transport *transport);
+    struct worker *(*home)(struct transport *transport,
+                           const struct target *target);
     /* No new dials will come; what is up stays. */
     void (*drain)(struct transport *transport);
     /* Ends what it has, on the worker's thread, before that ends. No dial is

@@ -44,7 +44,7 @@ def sum_of(data):
 def test_three_hops(t):
     servers = [Sshd(t) for _ in range(3)]
     echo = t.server(Echo)
-    proxy = t.socks(*chain(t, *servers))
+    proxy = t.socks("--connections", 1, *chain(t, *servers))
     for _ in range(5):
         check_echo(through(t, proxy, echo))
     for server in servers:

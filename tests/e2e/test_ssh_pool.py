@@ -72,7 +72,7 @@ def ask(t, proxy, server):
 
 def test_sessions_of_all_workers_share_the_first_link(t):
     server, echo = Sshd(t), t.server(Echo)
-    proxy = proxy_to(t, server, workers=3)
+    proxy = proxy_to(t, server, "--connections", 1, workers=3)
     socks = [through(t, proxy, echo) for _ in range(30)]
     for number, sock in enumerate(socks):
         check_echo(sock, b"%d" % number * 100)

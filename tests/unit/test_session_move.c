@@ -43,8 +43,9 @@ homely_of(struct transport *transport)
 }
 
 static struct worker *
-get_home(struct transport *transport)
+get_home(struct transport *transport, const struct target *target)
 {
+    (void)target;
     struct two *two = homely_of(transport)->two;
 
     return two->engines[atomic_load(&two->home)]->worker;

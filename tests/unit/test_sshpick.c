@@ -40,17 +40,72 @@ Test(sshpick, none_is_used_when_none_is_up)
     cr_assert_eq(answer.add, -1, "one is being made");
 }
 
-Test(sshpick, an_idle_link_is_enough)
+Test(sshpick, a_link_without_streams_is_enough)
 {
     struct fixture fixture;
     struct sshpick_answer answer;
 
     fixture_init(&fixture);
-    fixture.rows[0].channels = 500;
     fixture.rows[0].opening = 3;
     answer = sshpick(&fixture.question);
     cr_assert_eq(answer.use, 0);
     cr_assert_eq(answer.add, -1);
+}
+
+Test(sshpick, a_second_link_is_made_for_the_second_stream)
+{
+    struct fixture fixture;
+    struct sshpick_answer answer;
+
+    fixture_init(&fixture);
+    fixture.rows[0].channels = 1;
+    answer = sshpick(&fixture.question);
+    cr_assert_eq(answer.use, 0);
+    cr_assert_eq(answer.add, 1);
+    cr_assert_eq(answer.on_worker, 1);
+    cr_assert_not(answer.hold, "nobody waits for it");
+    fixture.question.workers = 1;
+    answer = sshpick(&fixture.question);
+    cr_assert_eq(answer.add, 1, "with one worker, too");
+    cr_assert_eq(answer.on_worker, 0);
+}
+
+Test(sshpick, two_links_are_enough_for_idle_streams)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.rows[0].channels = fixture.rows[1].channels = 500;
+    cr_assert_eq(sshpick(&fixture.question).add, -1);
+}
+
+Test(sshpick, what_starts_together_shares_the_first_link)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.question.asker = 1;
+    fixture.rows[0].opening = 3;
+    cr_assert_eq(sshpick(&fixture.question).use, 0);
+    fixture.rows[0].opening = 0;
+    fixture.rows[0].channels = 3;
+    cr_assert_eq(sshpick(&fixture.question).use, 0);
+    fixture.rows[0].opening = 20;
+    cr_assert_eq(sshpick(&fixture.question).use, 1, "not a crowd");
+}
+
+Test(sshpick, what_may_be_bulk_keeps_off_a_link_in_use)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.rows[0].rate = 1000;
+    cr_assert_eq(sshpick(&fixture.question).use, 1);
+    fixture.rows[1].rate = 1000;
+    cr_assert_eq(sshpick(&fixture.question).use, 0, "both are");
 }
 
 Test(sshpick, bulk_asks_for_a_link_on_another_worker)
@@ -117,11 +172,74 @@ Test(sshpick, the_own_worker_is_preferred_to_one_slightly_less_busy)
     fixture_init(&fixture);
     set_up(&fixture, 1, 1);
     fixture.question.asker = 1;
-    fixture.rows[1].opening = 2;
+    fixture.rows[0].opening = fixture.rows[1].opening = 40;
+    fixture.rows[1].opening -= 7;
     cr_assert_eq(sshpick(&fixture.question).use, 1);
-    fixture.rows[1].opening = 20;
+    fixture.question.asker = 0;
     cr_assert_eq(sshpick(&fixture.question).use, 0);
 }
+
+/* --- names that may take long --------------------------------------------- */
+
+Test(sshpick, a_scout_goes_where_the_fewest_streams_are)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.question.is_scout = true;
+    cr_assert_eq(sshpick(&fixture.question).use, 1, "the first has more to do");
+    fixture.rows[1].channels = 9;
+    fixture.rows[0].rate = BULK;
+    cr_assert_eq(sshpick(&fixture.question).use, 0);
+}
+
+Test(sshpick, a_scout_waits_for_a_link_where_it_stops_nobody)
+{
+    struct fixture fixture;
+    struct sshpick_answer answer;
+
+    fixture_init(&fixture);
+    fixture.question.is_scout = true;
+    cr_assert_not(sshpick(&fixture.question).hold, "nobody is there");
+    fixture.rows[0].channels = 1;
+    answer = sshpick(&fixture.question);
+    cr_assert(answer.hold);
+    cr_assert_eq(answer.add, 1);
+    fixture.rows[1] = (struct sshpick_row){.taken = true, .worker = 1};
+    cr_assert(sshpick(&fixture.question).hold, "it is being made");
+    fixture.rows[1].up = true;
+    cr_assert_not(sshpick(&fixture.question).hold);
+}
+
+Test(sshpick, a_scout_does_not_wait_for_what_will_not_come)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    fixture.question.is_scout = true;
+    fixture.question.may_add = false;
+    fixture.rows[0].channels = 1;
+    cr_assert_not(sshpick(&fixture.question).hold);
+    fixture.question.may_add = true;
+    fixture.question.limit = 1;
+    cr_assert_not(sshpick(&fixture.question).hold);
+}
+
+Test(sshpick, a_link_with_a_scout_is_avoided)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.question.asker = 1;
+    fixture.rows[0].rate = BULK;
+    fixture.rows[0].channels = 3;
+    fixture.rows[1].scouts = 1;
+    cr_assert_eq(sshpick(&fixture.question).use, 0);
+}
+
+/* --- more links ----------------------------------------------------------- */
 
 Test(sshpick, a_link_beside_bulk_on_the_same_worker_is_second_choice)
 {

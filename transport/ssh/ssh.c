@@ -71,9 +71,9 @@ cancel_dial(struct transport *transport, struct dial *dial)
 }
 
 static struct worker *
-home(struct transport *transport)
+home(struct transport *transport, const struct target *target)
 {
-    return sshmember_home(member_of(transport));
+    return sshmember_home(member_of(transport), target);
 }
 
 static void

@@ -3,12 +3,16 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "transport/ssh/sshjump.h"
 #include "transport/ssh/sshlogin.h"
 #include "transport/ssh/sshproxy.h"
 #include "transport/ssh/sshreach.h"
+
+/* A command whose connection has ended is about to end. */
+#define ENDING_SECONDS 0.1
 
 struct sshcarrier {
     struct sshjump *jump; /* one of the two */
@@ -21,6 +25,8 @@ struct sshconnect {
     struct sshlogin *login;
     struct sshcarrier *carrier; /* perhaps under way still; or NULL */
     bool person;                /* of a jump host's */
+    ev_timer late;              /* until a command that failed has ended */
+    bool hopeless;              /* what is told then */
     struct task task;           /* brings what was there at once */
     int fd;                     /* of it, or -1 */
     enum err err;
@@ -67,6 +73,23 @@ fail(struct sshconnect *connect, enum err err, bool hopeless, const char *text)
 
 /* --- the login ------------------------------------------------------------ */
 
+/* Says what became of the command, if that is known by now; what it said of it
+ * stands on our standard error already. */
+static void
+on_late(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct sshconnect *connect = timer->data;
+    size_t len = strlen(connect->text);
+    char ended[64];
+
+    (void)loop;
+    (void)events;
+    if (sshproxy_ended(connect->carrier->proxy, ended, sizeof(ended)))
+        snprintf(connect->text + len, sizeof(connect->text) - len,
+                 " (ProxyCommand %s)", ended);
+    fail(connect, connect->err, connect->hopeless, connect->text);
+}
+
 static void
 on_login(void *arg, const struct sshlogin_outcome *login)
 {
@@ -78,17 +101,20 @@ on_login(void *arg, const struct sshlogin_outcome *login)
         .person = login->person || connect->person,
         .text = login->text,
     };
-    struct sshproxy *proxy = connect->carrier ? connect->carrier->proxy : NULL;
-    char ended[64];
 
     connect->login = NULL;
-    /* What the command said of it stands on our standard error already. */
-    if (outcome.err && proxy && sshproxy_ended(proxy, ended, sizeof(ended))) {
-        snprintf(connect->text, sizeof(connect->text),
-                 "%.600s (ProxyCommand %s)", login->text, ended);
-        outcome.text = connect->text;
+    if (!outcome.err || !connect->carrier || !connect->carrier->proxy) {
+        finish(connect, &outcome);
+        return;
     }
-    finish(connect, &outcome);
+    snprintf(connect->text, sizeof(connect->text), "%s", login->text);
+    connect->err = outcome.err;
+    connect->hopeless = outcome.hopeless;
+    connect->person = outcome.person;
+    ev_timer_init(&connect->late, on_late, ENDING_SECONDS, 0.);
+    connect->late.data = connect;
+    ev_timer_start(worker_loop(connect->request.connector->worker),
+                   &connect->late);
 }
 
 static void
@@ -223,6 +249,8 @@ sshconnect_cancel(struct sshconnect *connect)
     if (!connect)
         return;
     worker_undefer(connect->request.connector->worker, &connect->task);
+    ev_timer_stop(worker_loop(connect->request.connector->worker),
+                  &connect->late);
     sshreach_cancel(connect->reach);
     sshlogin_cancel(connect->login);
     if (connect->fd >= 0)

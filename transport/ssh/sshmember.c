@@ -8,6 +8,11 @@
 #include "transport/ssh/sshpool_parts.h"
 
 #define TIDY_SECONDS 5.0
+#define LOOK_SECONDS 0.2
+
+/* What a dial may lose, at most, by waiting for a link that it can stop
+ * without harm to others. */
+#define HOLD_SECONDS 1.0
 
 /* --- dials that are over -------------------------------------------------- */
 
@@ -29,19 +34,32 @@ end_later(struct sshmember *member, struct dial *dial, enum err err)
     worker_defer(member->worker, &dial->task_);
 }
 
+static void
+dial_again(struct pool_dial *each)
+{
+    end_later(each->member, each->dial, ERR_AGAIN);
+    free(each);
+}
+
 void
-sshmember_dial_again(struct sshmember *member, struct pool_dial **list)
+sshmember_dial_again(struct pool_dial **list)
 {
     while (*list) {
         struct pool_dial *each = *list;
 
         DL_DELETE(*list, each);
-        end_later(member, each->dial, ERR_AGAIN);
-        free(each);
+        dial_again(each);
     }
 }
 
 /* --- dials on a link ------------------------------------------------------ */
+
+static void
+start_looking(struct sshmember *member)
+{
+    if (!ev_is_active(&member->look))
+        ev_timer_again(worker_loop(member->worker), &member->look);
+}
 
 /* The oldest has had its say: the clock starts anew for those that are left.
  */
@@ -53,6 +71,27 @@ leave_link(struct pool_dial *each)
 
     DL_DELETE(slot->dials, each);
     atomic_store(&slot->waiting_ms, slot->dials ? now_ms : 0);
+    if (each->is_scout)
+        atomic_fetch_sub(&slot->scouts, 1);
+}
+
+/* How long the server took tells whether it knew the name, or soon found it.
+ */
+static void
+note_name(const struct pool_dial *each)
+{
+    struct pool_slot *slot = each->slot;
+    struct sshpool *pool = slot->pool;
+    const struct target *target = each->dial->target;
+    double now = clock_seconds();
+    double rtt = atomic_load(&slot->load.rtt_us) * 1e-6;
+    bool quick = now - each->started < SSHPICK_STALLED_SECONDS + 4 * rtt;
+
+    if (target->kind != TARGET_NAME || each->open.err == ERR_TRANSPORT_DOWN)
+        return;
+    sshpool_lock(pool);
+    sshnames_note(&pool->names, target->name, quick, now);
+    sshpool_unlock(pool);
 }
 
 static void
@@ -63,6 +102,7 @@ on_opened(struct sshlink_open *open)
     struct sshpool *pool = slot->pool;
     struct dial *dial = each->dial;
 
+    note_name(each);
     leave_link(each);
     dial->state_ = NULL;
     dial->err = open->err;
@@ -82,9 +122,14 @@ on_opened(struct sshlink_open *open)
 static void
 enter_link(struct pool_dial *each, struct pool_slot *slot)
 {
+    each->started = clock_seconds();
     if (!slot->dials)
         atomic_store(&slot->waiting_ms,
-                     (unsigned long long)(clock_seconds() * 1000));
+                     (unsigned long long)(each->started * 1000));
+    if (each->is_scout) {
+        atomic_fetch_add(&slot->scouts, 1);
+        start_looking(each->member);
+    }
     each->slot = slot;
     DL_APPEND(slot->dials, each);
     slot->opened++;
@@ -96,7 +141,55 @@ enter_link(struct pool_dial *each, struct pool_slot *slot)
     sshlink_open_start(slot->link, &each->open);
 }
 
+/* Those that stand behind a name that takes long go by another link. The
+ * oldest and the scouts may be what it is about, and would only spread it. */
+static void
+free_stuck(struct pool_slot *slot)
+{
+    struct pool_dial *each;
+    struct pool_dial *next;
+
+    DL_FOREACH_SAFE (slot->dials, each, next) {
+        if (each == slot->dials || each->is_scout)
+            continue;
+        sshlink_open_cancel(slot->link, &each->open);
+        leave_link(each);
+        dial_again(each);
+    }
+}
+
 /* --- dials that wait ------------------------------------------------------ */
+
+enum place {
+    PLACE_NONE, /* it waits on */
+    PLACE_HERE,
+    PLACE_ELSEWHERE,
+};
+
+/* Where one that waits is to go now. */
+static enum place
+find_place(const struct pool_dial *each, struct pool_slot **slot)
+{
+    struct sshmember *member = each->member;
+    struct sshpool *pool = member->pool;
+    const bool held_long = clock_seconds() - each->started > HOLD_SECONDS;
+    struct pool_ask ask = {.worker = member->index,
+                           .own_only = !each->is_scout,
+                           .is_scout = each->is_scout};
+    bool hold;
+    int home;
+
+    sshpool_lock(pool);
+    *slot = sshpool_pick(pool, &ask, &hold);
+    ask.own_only = false;
+    home = *slot ? (int)(*slot)->worker : sshpool_home(pool, &ask);
+    sshpool_unlock(pool);
+    if (hold && !held_long)
+        return PLACE_NONE;
+    if (home != (int)member->index)
+        return PLACE_ELSEWHERE;
+    return *slot ? PLACE_HERE : PLACE_NONE;
+}
 
 /* Opens those that wait, or has them go to where home is now. */
 static void
@@ -104,25 +197,20 @@ settle(struct task *task)
 {
     struct sshmember *member =
         (struct sshmember *)((char *)task - offsetof(struct sshmember, settle));
-    struct sshpool *pool = member->pool;
+    struct pool_dial *each;
+    struct pool_dial *next;
 
-    while (member->waiting) {
-        struct pool_dial *each = member->waiting;
-        struct pool_slot *slot;
-        int home;
+    DL_FOREACH_SAFE (member->waiting, each, next) {
+        struct pool_slot *slot = NULL;
+        enum place place = find_place(each, &slot);
 
-        sshpool_lock(pool);
-        slot = sshpool_pick(pool, member->index, true);
-        home = slot ? (int)member->index : sshpool_home(pool, member->index);
-        sshpool_unlock(pool);
-        if (home != (int)member->index) {
-            sshmember_dial_again(member, &member->waiting);
-            return;
-        }
-        if (!slot)
-            return;
+        if (place == PLACE_NONE)
+            continue;
         DL_DELETE(member->waiting, each);
-        enter_link(each, slot);
+        if (place == PLACE_HERE)
+            enter_link(each, slot);
+        else
+            dial_again(each);
     }
 }
 
@@ -135,14 +223,16 @@ sshmember_settle_soon(struct sshmember *member)
 /* --- as a transport ------------------------------------------------------- */
 
 struct worker *
-sshmember_home(struct sshmember *member)
+sshmember_home(struct sshmember *member, const struct target *target)
 {
     struct sshpool *pool = member->pool;
+    struct pool_ask ask = {.worker = member->index};
     struct worker *worker = NULL;
     int home;
 
     sshpool_lock(pool);
-    home = sshpool_home(pool, member->index);
+    ask.is_scout = sshpool_is_scout(pool, target);
+    home = sshpool_home(pool, &ask);
     if (home >= 0 && pool->members[home])
         worker = pool->members[home]->worker;
     sshpool_unlock(pool);
@@ -154,7 +244,9 @@ sshmember_dial_start(struct sshmember *member, struct dial *dial)
 {
     struct sshpool *pool = member->pool;
     struct pool_dial *each = malloc(sizeof(*each));
+    struct pool_ask ask = {.worker = member->index};
     struct pool_slot *slot;
+    bool hold = false;
 
     dial->stream = NULL;
     dial->late = ERR_TRANSPORT_DOWN;
@@ -168,15 +260,22 @@ sshmember_dial_start(struct sshmember *member, struct dial *dial)
     each->dial = dial;
     each->member = member;
     each->slot = NULL;
+    each->started = clock_seconds();
     sshpool_lock(pool);
-    slot = sshpool_pick(pool, member->index, true);
+    each->is_scout = ask.is_scout = sshpool_is_scout(pool, dial->target);
+    if (ask.is_scout)
+        sshpool_pick(pool, &ask, &hold);
+    ask.own_only = true;
+    slot = sshpool_pick(pool, &ask, NULL);
     sshpool_unlock(pool);
-    if (slot && !member->waiting) {
+    if (slot && !hold) {
         enter_link(each, slot);
         return;
     }
     DL_APPEND(member->waiting, each);
     sshmember_settle_soon(member);
+    if (hold)
+        start_looking(member);
 }
 
 void
@@ -249,6 +348,32 @@ on_tidy(struct ev_loop *loop, ev_timer *timer, int events)
     }
 }
 
+static void
+on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct sshmember *member = timer->data;
+    struct sshpool *pool = member->pool;
+    bool is_due = member->waiting != NULL;
+
+    (void)events;
+    for (unsigned i = 0; i < pool->config.connections; i++) {
+        struct pool_slot *slot = &pool->slots[i];
+        bool mine;
+        bool stuck;
+
+        sshpool_lock(pool);
+        mine = is_mine(member, slot) && slot->state == SSHPOOL_UP;
+        stuck = mine && sshpool_is_stuck(slot);
+        sshpool_unlock(pool);
+        if (stuck)
+            free_stuck(slot);
+        is_due = is_due || (mine && atomic_load(&slot->scouts) > 0);
+    }
+    sshmember_settle_soon(member);
+    if (!is_due)
+        ev_timer_stop(loop, timer);
+}
+
 enum err
 sshmember_join(struct sshpool *pool, struct connector *connector,
                struct sshmember **out)
@@ -264,7 +389,8 @@ sshmember_join(struct sshpool *pool, struct connector *connector,
     member->nudge.run = on_nudge;
     member->settle.run = settle;
     ev_timer_init(&member->tidy, on_tidy, TIDY_SECONDS, TIDY_SECONDS);
-    member->tidy.data = member;
+    ev_timer_init(&member->look, on_look, 0., LOOK_SECONDS);
+    member->tidy.data = member->look.data = member;
     ev_timer_start(worker_loop(member->worker), &member->tidy);
     sshpool_lock(pool);
     pool->members[member->index] = member;
@@ -282,6 +408,7 @@ sshmember_stop(struct sshmember *member)
         return;
     member->stopped = true;
     ev_timer_stop(worker_loop(member->worker), &member->tidy);
+    ev_timer_stop(worker_loop(member->worker), &member->look);
     for (unsigned i = 0; i < pool->config.connections; i++) {
         struct pool_slot *slot = &pool->slots[i];
         bool mine;

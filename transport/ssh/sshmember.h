@@ -22,7 +22,8 @@ void sshmember_stop(struct sshmember *member);
 void sshmember_leave(struct sshmember *member);
 
 /* As struct transport_ops has them. Thread: the worker's. */
-struct worker *sshmember_home(struct sshmember *member);
+struct worker *sshmember_home(struct sshmember *member,
+                              const struct target *target);
 void sshmember_dial_start(struct sshmember *member, struct dial *dial);
 void sshmember_dial_cancel(struct sshmember *member, struct dial *dial);
 

@@ -1,14 +1,17 @@
 /* Costs are in microseconds of delay that a small request may meet, measured
  * on loopback or argued; only their order matters.
  *
- * Not taken into account: which way the bytes of a busy link go. Four uploads
- * on four links are slower than on one where sshd has Nagle on, but uploads
- * that start together share a link anyway, as none of them is seen to be busy
- * yet. */
+ * Links are not used in turn: the first is preferred as long as it has nothing
+ * to do. Uploads that start together share a link so, as none of them is seen
+ * to be busy yet: where sshd has Nagle on, four uploads on four links are
+ * slower than on one. */
 #include "transport/ssh/sshpick.h"
 
 #define COST_PER_OPENING 20.0
-#define COST_PER_CHANNEL 0.1 /* libssh looks them up in a list */
+#define COST_PER_CHANNEL 0.1   /* libssh looks them up in a list */
+#define COST_ACTIVE      300.0 /* bytes move: whoever comes may be bulk */
+#define COST_NOT_FIRST   200.0
+#define COST_SCOUTS      3000.0
 #define COST_PER_UNSENT  (1.0 / 16)
 #define COST_PER_RATE    1e-5
 #define COST_RATE_MAX    2000.0
@@ -16,6 +19,10 @@
 #define COST_OTHER_WORKER                               \
     80.0 /* a session moves for 30, and more is lost in \
           * going to and fro */
+
+/* A scout goes where the fewest streams would stand still with it. */
+#define SCOUT_PER_CHANNEL 10.0
+#define SCOUT_FIRST       50.0
 
 /* From here on a link has bulk on it, which delays others. */
 #define BUSY_RATE   (2u * 1024 * 1024)
@@ -28,9 +35,6 @@
 /* So many opens at once are worth another thread of ours and another process
  * of the server's. */
 #define BUSY_OPENING 8
-
-/* A name that takes sshd longer than this holds up all of its link. */
-#define STALLED_SECONDS 0.3
 
 #define RETRY_FIRST_SECONDS    0.5
 #define RETRY_MOST_SECONDS     30.0
@@ -51,15 +55,38 @@ rate_cost(const struct sshpick_row *row)
 }
 
 static double
+scout_cost(const struct sshpick_row *row, bool is_first)
+{
+    return row->channels * SCOUT_PER_CHANNEL + row->opening * COST_PER_OPENING +
+           (is_first ? SCOUT_FIRST : 0);
+}
+
+static bool
+is_first_up(const struct sshpick_question *question, unsigned index)
+{
+    while (index > 0)
+        if (question->rows[--index].up)
+            return false;
+    return true;
+}
+
+static double
 cost_of(const struct sshpick_question *question, unsigned index)
 {
     const struct sshpick_row *row = &question->rows[index];
-    double cost = row->opening * COST_PER_OPENING +
-                  row->channels * COST_PER_CHANNEL +
-                  row->unsent * COST_PER_UNSENT + rate_cost(row);
+    bool is_first = is_first_up(question, index);
+    double cost = row->stalled > SSHPICK_STALLED_SECONDS ? COST_STALLED : 0;
 
-    if (row->stalled > STALLED_SECONDS)
-        cost += COST_STALLED;
+    if (question->is_scout)
+        return cost + scout_cost(row, is_first);
+    cost += row->opening * COST_PER_OPENING + row->channels * COST_PER_CHANNEL +
+            row->unsent * COST_PER_UNSENT + rate_cost(row);
+    if (row->rate > 0)
+        cost += COST_ACTIVE;
+    if (!is_first)
+        cost += COST_NOT_FIRST;
+    if (row->scouts > 0)
+        cost += COST_SCOUTS;
     if (row->worker != question->asker)
         cost += COST_OTHER_WORKER;
     /* Its thread is another's, too. */
@@ -132,14 +159,18 @@ emptiest(const struct sshpick_question *question)
     return best;
 }
 
-/* Whether there should be one more, on that worker, as the best is busy. Bulk
+/* Whether there should be one more, on that worker. A second one as soon as
+ * the first has anything to do: what comes to it later may be bulk, or a name
+ * that takes long. Beyond that, when the best is busy: bulk
  * is worth a link of its own for whoever comes next; less than that is worth
  * only another thread. */
 static bool
 is_worth(const struct sshpick_question *question,
-         const struct sshpick_row *best, unsigned worker)
+         const struct sshpick_row *best, unsigned worker, unsigned taken)
 {
-    if (best->rate >= VERY_BUSY_RATE || best->stalled > STALLED_SECONDS)
+    if (taken == 1 && (best->channels > 0 || best->rate > 0))
+        return true;
+    if (best->rate >= VERY_BUSY_RATE || best->stalled > SSHPICK_STALLED_SECONDS)
         return true;
     return place_of(question, worker).links == 0 &&
            (best->rate >= BUSY_RATE || best->unsent >= BUSY_UNSENT ||
@@ -150,25 +181,33 @@ struct sshpick_answer
 sshpick(const struct sshpick_question *question)
 {
     struct sshpick_answer answer = {.use = cheapest(question), .add = -1};
+    const struct sshpick_row *best =
+        answer.use < 0 ? NULL : &question->rows[answer.use];
+    unsigned up = 0;
+    bool is_made = false;
     unsigned taken = 0;
     int empty = -1;
 
     for (unsigned i = 0; i < question->count; i++) {
         const struct sshpick_row *row = &question->rows[i];
 
-        if (row->taken && !row->up)
-            return answer; /* one is being made: no second at a time */
-        if (row->taken)
-            taken++;
-        else if (empty < 0)
+        taken += row->taken;
+        up += row->up;
+        is_made = is_made || (row->taken && !row->up);
+        if (!row->taken && empty < 0)
             empty = (int)i;
     }
-    if (answer.use < 0 || empty < 0 || taken >= question->limit ||
-        !question->may_add)
+    if (!best)
         return answer;
-    answer.on_worker = emptiest(question);
-    if (is_worth(question, &question->rows[answer.use], answer.on_worker))
-        answer.add = empty;
+    /* No more than one at a time. */
+    if (!is_made && empty >= 0 && taken < question->limit &&
+        question->may_add) {
+        answer.on_worker = emptiest(question);
+        if (is_worth(question, best, answer.on_worker, taken))
+            answer.add = empty;
+    }
+    answer.hold = question->is_scout && up == 1 && best->channels > 0 &&
+                  (is_made || answer.add >= 0);
     return answer;
 }
 

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A name that takes sshd longer than this holds up all of its link. */
+#define SSHPICK_STALLED_SECONDS 0.3
+
 /* A link's place, as it is at the moment. */
 struct sshpick_row {
     bool taken; /* there is a link, or one is being made */
@@ -15,6 +18,7 @@ struct sshpick_row {
     unsigned opening;
     unsigned unsent; /* bytes */
     unsigned rate;   /* bytes a second */
+    unsigned scouts; /* of those opening, to names that may take long */
     double stalled;  /* seconds for which opens have waited and nothing at all
                       * was heard: its server may be resolving a slow name */
 };
@@ -27,12 +31,15 @@ struct sshpick_question {
     unsigned limit;   /* links there may be */
     bool may_add;     /* no failure of late forbids it */
     bool asker_only;  /* only its own links will do */
+    bool is_scout;    /* to a name that may take long */
 };
 
 struct sshpick_answer {
     int use;            /* the row, or -1: none is up */
     int add;            /* the row to make one more link in, or -1 */
     unsigned on_worker; /* where */
+    bool hold;          /* a scout, which had better wait for a link that is
+                         * being made than stop all there are */
 };
 
 struct sshpick_answer sshpick(const struct sshpick_question *question);

@@ -8,6 +8,9 @@
 #include "transport/ssh/sshmember.h"
 #include "transport/ssh/sshpool_parts.h"
 
+/* Over less than this a rate says little. */
+#define PACE_SECONDS 0.02
+
 void
 sshpool_lock(struct sshpool *pool)
 {
@@ -123,6 +126,27 @@ look_at(const atomic_uint *number)
     return atomic_load_explicit(number, memory_order_relaxed);
 }
 
+/* Bulk is to be seen before the link's own figure, of a fifth of a second,
+ * tells of it. */
+static unsigned
+pace_of(struct pool_slot *slot, double now)
+{
+    uint64_t bytes = atomic_load(&slot->load.in) + atomic_load(&slot->load.out);
+    double span = now - slot->marked;
+    unsigned rate = look_at(&slot->load.rate);
+
+    if (span >= PACE_SECONDS) {
+        slot->pace = bytes > slot->marked_at
+                         ? (double)(bytes - slot->marked_at) / span
+                         : 0;
+        slot->marked = now;
+        slot->marked_at = bytes;
+    }
+    if (slot->pace <= rate)
+        return rate;
+    return slot->pace < 4e9 ? (unsigned)slot->pace : 4000000000u;
+}
+
 static void
 fill_row(struct pool_slot *slot, double now, struct sshpick_row *row)
 {
@@ -136,23 +160,32 @@ fill_row(struct pool_slot *slot, double now, struct sshpick_row *row)
     row->channels = look_at(&slot->load.channels);
     row->opening = look_at(&slot->load.opening);
     row->unsent = look_at(&slot->load.unsent);
-    row->rate = look_at(&slot->load.rate);
+    row->rate = pace_of(slot, now);
+    row->scouts = look_at(&slot->scouts);
     row->stalled = stalled_for(slot, now);
 }
 
+bool
+sshpool_is_scout(struct sshpool *pool, const struct target *target)
+{
+    return target->kind == TARGET_NAME &&
+           !sshnames_is_known(&pool->names, target->name, clock_seconds());
+}
+
 struct pool_slot *
-sshpool_pick(struct sshpool *pool, unsigned asker, bool asker_only)
+sshpool_pick(struct sshpool *pool, const struct pool_ask *ask, bool *hold)
 {
     struct sshpick_row rows[SSHPOOL_CONNECTIONS_MAX];
     double now = clock_seconds();
     const struct sshpick_question question = {
         .rows = rows,
         .count = pool->config.connections,
-        .asker = asker,
+        .asker = ask->worker,
         .workers = pool->config.workers,
         .limit = pool->limit,
-        .may_add = now >= pool->extra_after && !asker_only,
-        .asker_only = asker_only,
+        .may_add = now >= pool->extra_after && !ask->own_only,
+        .asker_only = ask->own_only,
+        .is_scout = ask->is_scout,
     };
     struct sshpick_answer answer;
 
@@ -161,13 +194,25 @@ sshpool_pick(struct sshpool *pool, unsigned asker, bool asker_only)
     answer = sshpick(&question);
     if (answer.add >= 0 && pool->members[answer.on_worker])
         take(&pool->slots[answer.add], answer.on_worker);
+    if (hold)
+        *hold = answer.hold;
     return answer.use < 0 ? NULL : &pool->slots[answer.use];
 }
 
-int
-sshpool_home(struct sshpool *pool, unsigned asker)
+bool
+sshpool_is_stuck(struct pool_slot *slot)
 {
-    const struct pool_slot *slot = sshpool_pick(pool, asker, false);
+    const struct pool_ask ask = {.worker = slot->worker};
+
+    return look_at(&slot->scouts) > 0 &&
+           stalled_for(slot, clock_seconds()) > SSHPICK_STALLED_SECONDS &&
+           sshpool_pick(slot->pool, &ask, NULL) != slot;
+}
+
+int
+sshpool_home(struct sshpool *pool, const struct pool_ask *ask)
+{
+    const struct pool_slot *slot = sshpool_pick(pool, ask, NULL);
 
     /* None is up: where the first will be. */
     for (unsigned i = 0; !slot && i < pool->config.connections; i++)
@@ -209,6 +254,7 @@ sshpool_destroy(struct sshpool *pool)
     if (!pool)
         return;
     pthread_mutex_destroy(&pool->lock);
+    sshnames_clear(&pool->names);
     free(pool->members);
     free(pool->slots);
     free(pool);

@@ -9,6 +9,7 @@
 #include "transport/net/connect.h"
 #include "transport/ssh/sshconnect.h"
 #include "transport/ssh/sshlink.h"
+#include "transport/ssh/sshnames.h"
 #include "transport/ssh/sshpick.h"
 #include "transport/ssh/sshpool.h"
 
@@ -33,13 +34,17 @@ struct pool_slot {
     enum slot_order order;
     unsigned worker;
     double since;
-    bool sick;        /* its link refuses opens: it is about to go down */
-    uint64_t in_seen; /* bytes that had come by the last look, */
-    double heard;     /* and when there were more than at the one before */
+    bool sick;          /* its link refuses opens: it is about to go down */
+    double marked;      /* when its bytes were looked at */
+    uint64_t marked_at; /* and how many there were */
+    double pace;        /* bytes a second, between the last two looks */
+    uint64_t in_seen;   /* bytes that had come by the last look, */
+    double heard;       /* and when there were more than at the one before */
     struct sshlink_load load;
     /* When opens began to wait for any outcome, in ms of the clock; 0: none
      * does. Written by the worker. */
     atomic_ullong waiting_ms;
+    atomic_uint scouts; /* dials under way to names that may take long */
 
     /* The worker's, while it is taken. */
     struct sshmember *member;
@@ -70,6 +75,7 @@ struct sshpool {
     unsigned limit;             /* of links */
     unsigned extra_failures;    /* in a row */
     double extra_after;         /* no more links before */
+    struct sshnames names;      /* that take no time */
     struct pool_slot *slots;    /* config.connections of them */
 };
 
@@ -85,6 +91,7 @@ struct sshmember {
     struct pool_dial *waiting;
     bool stopped;
     ev_timer tidy; /* looks for links that idle */
+    ev_timer look; /* looks at dials that are held, or stuck */
 };
 
 /* --- sshpool.c: under the lock -------------------------------------------- */
@@ -105,13 +112,28 @@ void sshpool_give_up(struct pool_slot *slot);
 unsigned sshpool_count_up(const struct sshpool *pool);
 bool sshpool_has_others(const struct pool_slot *slot);
 
-/* Which slot a dial of this worker's should go to; NULL: none. asker_only:
- * of its own. Adds a link where that is due, unless asker_only. */
-struct pool_slot *sshpool_pick(struct sshpool *pool, unsigned asker,
-                               bool asker_only);
+/* Who wants a link. */
+struct pool_ask {
+    unsigned worker;
+    bool own_only; /* one of its own links; adds none */
+    bool is_scout; /* for a name that may take long */
+};
+
+/* Which slot a dial should go to; NULL: none. Adds a link where that is due.
+ * *hold (or NULL) is set to whether it should rather wait for one that is
+ * being made. */
+struct pool_slot *sshpool_pick(struct sshpool *pool, const struct pool_ask *ask,
+                               bool *hold);
 
 /* Where dials go now, or wait: a worker's index; -1 when nowhere. */
-int sshpool_home(struct sshpool *pool, unsigned asker);
+int sshpool_home(struct sshpool *pool, const struct pool_ask *ask);
+
+/* Whether it is to a name that may take long. */
+bool sshpool_is_scout(struct sshpool *pool, const struct target *target);
+
+/* Whether nothing is heard of a slot's link while a name is looked up, and
+ * there is another that does better. */
+bool sshpool_is_stuck(struct pool_slot *slot);
 
 /* --- sshpool.c: without it ------------------------------------------------ */
 
@@ -139,12 +161,14 @@ struct pool_dial {
     struct dial *dial;
     struct sshmember *member;
     struct pool_slot *slot; /* NULL: it waits */
+    bool is_scout;
+    double started; /* clock_seconds(): when it began to wait, or to open */
     struct pool_dial *prev;
     struct pool_dial *next;
 };
 
 /* Has all of a list be dialled again, from wherever is home then. */
-void sshmember_dial_again(struct sshmember *member, struct pool_dial **list);
+void sshmember_dial_again(struct pool_dial **list);
 
 /* Has a look at the dials that wait, soon. */
 void sshmember_settle_soon(struct sshmember *member);

@@ -53,7 +53,8 @@ sshslot_clear(struct pool_slot *slot)
     sshcarrier_destroy(slot->carrier);
     slot->carrier = NULL;
     atomic_store(&slot->waiting_ms, 0);
-    sshmember_dial_again(slot->member, &slot->dials);
+    atomic_store(&slot->scouts, 0);
+    sshmember_dial_again(&slot->dials);
 }
 
 /* No dial goes there from now on. Returns how many links are up besides. */
@@ -226,7 +227,9 @@ be_up(struct pool_slot *slot, bool person)
     if (person)
         pool->limit = 1;
     pool->extra_failures = 0;
-    slot->in_seen = 0;
+    slot->in_seen = slot->marked_at = 0;
+    slot->pace = 0;
+    slot->marked = clock_seconds();
     slot->heard = clock_seconds();
     sshpool_set_state(slot, SSHPOOL_UP);
     sshpool_nudge_all(pool);

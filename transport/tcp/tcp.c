@@ -106,8 +106,9 @@ tcp_dial_cancel(struct transport *transport, struct dial *dial)
 }
 
 static struct worker *
-tcp_home(struct transport *transport)
+tcp_home(struct transport *transport, const struct target *target)
 {
+    (void)target;
     (void)transport;
     return NULL;
 }
