@@ -125,7 +125,9 @@ static bool
 set_all_algorithms(const struct making *making)
 {
     struct sshdest *dest = making->dest;
+    const char *keys = sshconf_text(making->conf, SSHCONF_HOST_KEY_ALGORITHMS);
 
+    dest->host_keys_by_known = keys && (*keys == '+' || *keys == '-');
     return set_algorithms(making, SSHCONF_CIPHERS, &dest->ciphers) &&
            set_algorithms(making, SSHCONF_MACS, &dest->macs) &&
            set_algorithms(making, SSHCONF_KEX_ALGORITHMS, &dest->kex) &&
@@ -259,7 +261,6 @@ set_flags(const struct making *making)
     dest->hash_known_hosts = flag(making, SSHCONF_HASH_KNOWN_HOSTS, false);
     dest->no_host_check_for_localhost =
         flag(making, SSHCONF_NO_HOST_AUTHENTICATION_FOR_LOCALHOST, false);
-    dest->visual_host_key = flag(making, SSHCONF_VISUAL_HOST_KEY, false);
     dest->batch_mode = flag(making, SSHCONF_BATCH_MODE, false);
     dest->pubkey_auth = flag(making, SSHCONF_PUBKEY_AUTHENTICATION, true);
     dest->password_auth = flag(making, SSHCONF_PASSWORD_AUTHENTICATION, true);

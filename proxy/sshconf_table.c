@@ -168,8 +168,6 @@ static const struct sshconf_entry entries[] = {
     {"User", SSHCONF_FORM_TEXT, SSHCONF_SERVER, SSHCONF_USER, NULL},
     {"UserKnownHostsFile", SSHCONF_FORM_WORDS, SSHCONF_SERVER,
      SSHCONF_USER_KNOWN_HOSTS_FILE, NULL},
-    {"VisualHostKey", SSHCONF_FORM_FLAG, SSHCONF_SERVER,
-     SSHCONF_VISUAL_HOST_KEY, NULL},
 
     /* Older names of some of them. */
     {"ChallengeResponseAuthentication", SSHCONF_FORM_FLAG, SSHCONF_SERVER,
@@ -258,6 +256,7 @@ static const struct sshconf_entry entries[] = {
     {"UpdateHostKeys", SSHCONF_FORM_CHOICE, SSHCONF_IDLE, SSHCONF_NO_ID,
      yes_no_ask},
     {"VersionAddendum", SSHCONF_FORM_ANY, SSHCONF_IDLE, SSHCONF_NO_ID, NULL},
+    {"VisualHostKey", SSHCONF_FORM_FLAG, SSHCONF_IDLE, SSHCONF_NO_ID, NULL},
     {"WarnWeakCrypto", SSHCONF_FORM_ANY, SSHCONF_IDLE, SSHCONF_NO_ID, NULL},
     {"XAuthLocation", SSHCONF_FORM_TEXT, SSHCONF_IDLE, SSHCONF_NO_ID, NULL},
     {"AFSTokenPassing", SSHCONF_FORM_ANY, SSHCONF_IDLE, SSHCONF_NO_ID, NULL},

@@ -80,3 +80,20 @@ def test_command_line_counts_more(t):
     proxy = t.socks("-F", path, "--via", f"ssh://{server.user}@box", "-p",
                     server.port)
     check_echo(through(t, proxy, echo))
+
+
+def test_a_known_key_of_another_kind_is_asked_for(t):
+    """The server has two keys and one of them is known: a list with a + or -
+    keeps to ssh's habit of asking for that one first."""
+    server = Sshd(t, host_keys=("ed25519", "ecdsa"))
+    echo = t.server(Echo)
+    with open(server.known_hosts) as file:
+        known = t.file("known", "".join(line for line in file
+                                        if "ecdsa" in line))
+    for more in ((), ("HostKeyAlgorithms +ssh-rsa",),
+                 ("HostKeyAlgorithms -rsa-sha2-*",)):
+        path = t.file("config", f"UserKnownHostsFile {known}\n" + block(
+            "box", server, "StrictHostKeyChecking yes", *more))
+        proxy = t.socks("-F", path, "box")
+        check_echo(through(t, proxy, echo))
+        proxy.stop()

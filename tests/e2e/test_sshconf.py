@@ -22,7 +22,7 @@ SAME = (
     "nohostauthenticationforlocalhost", "passwordauthentication",
     "pubkeyauthentication", "forkafterauthentication",
     "streamlocalbindunlink", "stricthostkeychecking", "tcpkeepalive",
-    "visualhostkey", "connectionattempts", "numberofpasswordprompts",
+    "connectionattempts", "numberofpasswordprompts",
     "serveralivecountmax", "requiredrsasize", "bindaddress", "bindinterface",
     "controlpath", "hostkeyalias", "identityagent", "loglevel",
     "preferredauthentications", "revokedhostkeys", "dynamicforward",
@@ -149,7 +149,6 @@ StrictHostKeyChecking accept-new
 TCPKeepAlive no
 User alice
 UserKnownHostsFile ~/%r@%h:%p ~/second
-VisualHostKey yes
 """)
     got = compare(t, "-F", path, "host",
                   more=("serveraliveinterval", "connecttimeout"))

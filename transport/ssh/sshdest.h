@@ -46,6 +46,8 @@ struct sshdest {
     char *macs;
     char *kex;
     char *host_key_algorithms;
+    bool host_keys_by_known; /* of those, what known_hosts has goes first: a
+                              * list that was written with + or - */
     char *pubkey_algorithms;
     bool compression;
     uint64_t rekey_bytes;   /* 0: the cipher's own limit */
@@ -60,7 +62,6 @@ struct sshdest {
     struct sshdest_list revoked_host_keys; /* files */
     bool hash_known_hosts;
     bool no_host_check_for_localhost; /* NoHostAuthenticationForLocalhost */
-    bool visual_host_key;
 
     /* Who we are. */
     bool batch_mode;

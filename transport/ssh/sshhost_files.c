@@ -16,21 +16,19 @@ struct visit {
     const struct sshknown_line *line;
 };
 
-/* ssh's order; what libssh doesn't know of it, it leaves out. The type of key
- * that each wants. */
-static const struct {
-    const char *algorithm;
-    const char *type;
-} algorithms[] = {
-    {"ssh-ed25519", "ssh-ed25519"},
-    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"},
-    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"},
-    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"},
-    {"rsa-sha2-512", "ssh-rsa"},
-    {"rsa-sha2-256", "ssh-rsa"},
-};
+/* ssh's order; what libssh doesn't know of it, it leaves out. */
+static const char usual_algorithms[] =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"
+    "rsa-sha2-512,rsa-sha2-256";
 
-#define ALGORITHMS (sizeof(algorithms) / sizeof(algorithms[0]))
+#define ALGORITHM_NAME_MAX 64
+
+/* A list of algorithms, and which of them there are keys for: a bit each, by
+ * their order. */
+struct algorithms {
+    const char *list;
+    unsigned known;
+};
 
 static void
 visit_file(const char *path, const char *name,
@@ -123,36 +121,70 @@ sshhost_find(const struct sshdest *dest, const struct sshhost_key *key)
     return finder.found;
 }
 
+/* Takes the next name out of a list. Returns false at its end. */
+static bool
+next_algorithm(const char **list, char name[ALGORITHM_NAME_MAX])
+{
+    size_t len = strcspn(*list, ",");
+
+    if (!**list)
+        return false;
+    snprintf(name, ALGORITHM_NAME_MAX, "%.*s", (int)len, *list);
+    *list += len;
+    *list += **list == ',';
+    return true;
+}
+
+/* The type of key that an algorithm wants. */
+static const char *
+type_of(const char *algorithm)
+{
+    return strncmp(algorithm, "rsa-sha2-", 9) == 0 ? "ssh-rsa" : algorithm;
+}
+
 static void
 see_type(void *arg, const struct visit *visit)
 {
-    bool *known = arg;
+    struct algorithms *algorithms = arg;
+    const char *list = algorithms->list;
+    char name[ALGORITHM_NAME_MAX];
 
-    for (size_t i = 0; i < ALGORITHMS; i++)
+    for (unsigned bit = 1; next_algorithm(&list, name); bit <<= 1)
         if (visit->line->mark == SSHKNOWN_PLAIN &&
-            sshknown_has_type(visit->line, algorithms[i].type))
-            known[i] = true;
+            sshknown_has_type(visit->line, type_of(name)))
+            algorithms->known |= bit;
+}
+
+/* Appends those names that are known, or those that are not. */
+static size_t
+append_algorithms(const struct algorithms *algorithms, bool known, char *buf,
+                  size_t len, size_t size)
+{
+    const char *list = algorithms->list;
+    char name[ALGORITHM_NAME_MAX];
+
+    for (unsigned bit = 1; next_algorithm(&list, name); bit <<= 1) {
+        if (((algorithms->known & bit) != 0) != known ||
+            len + 1 + strlen(name) >= size)
+            continue;
+        len += (size_t)snprintf(buf + len, size - len, "%s%s",
+                                len > 0 ? "," : "", name);
+    }
+    return len;
 }
 
 char *
 sshhost_algorithms(const struct sshdest *dest, const char *name, char *buf,
                    size_t size)
 {
-    bool known[ALGORITHMS] = {false};
-    size_t len = 0;
+    const char *given = dest->host_key_algorithms;
+    struct algorithms algorithms = {.list = given ? given : usual_algorithms};
+    size_t len;
 
     buf[0] = 0;
-    visit_files(dest, name, see_type, known);
-    for (size_t i = 0; i < 2 * ALGORITHMS; i++) {
-        const char *algorithm = algorithms[i % ALGORITHMS].algorithm;
-        bool first = i < ALGORITHMS;
-
-        if (known[i % ALGORITHMS] != first ||
-            len + 1 + strlen(algorithm) >= size)
-            continue;
-        len += (size_t)snprintf(buf + len, size - len, "%s%s",
-                                len > 0 ? "," : "", algorithm);
-    }
+    visit_files(dest, name, see_type, &algorithms);
+    len = append_algorithms(&algorithms, true, buf, 0, size);
+    append_algorithms(&algorithms, false, buf, len, size);
     return buf;
 }
 

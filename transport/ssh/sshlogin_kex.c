@@ -123,9 +123,9 @@ set_host_keys(struct sshlogin_run *run)
     const struct sshdest *dest = run->dest;
     const char *list = dest->host_key_algorithms;
     char name[SSHKNOWN_NAME_MAX];
-    char ordered[256];
+    char ordered[1024];
 
-    if (!list) {
+    if (!list || dest->host_keys_by_known) {
         if (!sshhost_name(dest, name))
             return false;
         list = sshhost_algorithms(dest, name, ordered, sizeof(ordered));
