@@ -212,6 +212,24 @@ Test(sshpick, a_scout_waits_for_a_link_where_it_stops_nobody)
     cr_assert_not(sshpick(&fixture.question).hold);
 }
 
+Test(sshpick, a_third_link_is_made_for_scouts_and_no_fourth)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.question.is_scout = true;
+    fixture.rows[0].channels = 2;
+    fixture.rows[1].channels = 1;
+    cr_assert(sshpick(&fixture.question).hold);
+    cr_assert_eq(sshpick(&fixture.question).add, 2);
+    set_up(&fixture, 2, 1);
+    cr_assert_eq(sshpick(&fixture.question).use, 2);
+    fixture.rows[2].channels = 1;
+    cr_assert_not(sshpick(&fixture.question).hold);
+    cr_assert_eq(sshpick(&fixture.question).add, -1);
+}
+
 Test(sshpick, a_scout_does_not_wait_for_what_will_not_come)
 {
     struct fixture fixture;

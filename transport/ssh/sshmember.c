@@ -14,6 +14,10 @@
  * without harm to others. */
 #define HOLD_SECONDS 1.0
 
+/* Opens sent so shortly before another may be read with it: sshd then answers
+ * none of them before it has looked the name up. */
+#define BATCH_SECONDS 0.1
+
 /* --- dials that are over -------------------------------------------------- */
 
 static void
@@ -141,16 +145,21 @@ enter_link(struct pool_dial *each, struct pool_slot *slot)
     sshlink_open_start(slot->link, &each->open);
 }
 
-/* Those that stand behind a name that takes long go by another link. The
- * oldest and the scouts may be what it is about, and would only spread it. */
+/* Those that stand behind a name that takes long go by another link. Scouts
+ * may be what it is about, and would only spread it; one that was there well
+ * before them waits for something of its own. */
 static void
 free_stuck(struct pool_slot *slot)
 {
     struct pool_dial *each;
     struct pool_dial *next;
+    struct pool_dial *scout = slot->dials;
 
+    while (scout && !scout->is_scout)
+        scout = scout->next;
     DL_FOREACH_SAFE (slot->dials, each, next) {
-        if (each == slot->dials || each->is_scout)
+        if (!scout || each->is_scout ||
+            each->started < scout->started - BATCH_SECONDS)
             continue;
         sshlink_open_cancel(slot->link, &each->open);
         leave_link(each);

@@ -24,6 +24,10 @@
 #define SCOUT_PER_CHANNEL 10.0
 #define SCOUT_FIRST       50.0
 
+/* So many links are worth making for a scout's sake: one for bulk, one for
+ * what keeps off it, one for names. */
+#define SCOUT_LINKS 3
+
 /* From here on a link has bulk on it, which delays others. */
 #define BUSY_RATE   (2u * 1024 * 1024)
 #define BUSY_UNSENT (64u * 1024)
@@ -170,6 +174,8 @@ is_worth(const struct sshpick_question *question,
 {
     if (taken == 1 && (best->channels > 0 || best->rate > 0))
         return true;
+    if (question->is_scout && taken < SCOUT_LINKS && best->channels > 0)
+        return true;
     if (best->rate >= VERY_BUSY_RATE || best->stalled > SSHPICK_STALLED_SECONDS)
         return true;
     return place_of(question, worker).links == 0 &&
@@ -206,8 +212,8 @@ sshpick(const struct sshpick_question *question)
         if (is_worth(question, best, answer.on_worker, taken))
             answer.add = empty;
     }
-    answer.hold = question->is_scout && up == 1 && best->channels > 0 &&
-                  (is_made || answer.add >= 0);
+    answer.hold = question->is_scout && up < SCOUT_LINKS &&
+                  best->channels > 0 && (is_made || answer.add >= 0);
     return answer;
 }
 
