@@ -16,7 +16,8 @@
 /* How to get two connected streams of a kind. */
 struct stream_maker {
     void (*make)(struct worker *worker, struct stream *ends[2]);
-    bool abort_is_reset; /* a Unix socket knows no reset */
+    bool abort_is_reset;  /* a Unix socket knows no reset */
+    void (*unmake)(void); /* what they stood on, before the worker; or NULL */
 };
 
 /* Each name is one promise, and a function of stream_contract.c or

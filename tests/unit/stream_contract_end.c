@@ -173,6 +173,8 @@ stream_contract_nothing_is_left_behind(const struct stream_maker *maker)
     side_say(a, "x");
     side_close(a, STREAM_GRACEFUL);
     side_close(b, STREAM_ABORT);
+    if (maker->unmake)
+        maker->unmake();
     worker_destroy(f.worker);
     cr_assert_eq(sockets_open_count(), before);
 }

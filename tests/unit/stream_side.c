@@ -67,6 +67,8 @@ side_pair_end(struct side_pair *f)
         if (f->sides[i].stream)
             side_close(&f->sides[i], STREAM_GRACEFUL);
     loop_turns(f->worker, 2);
+    if (f->maker->unmake)
+        f->maker->unmake();
     worker_destroy(f->worker);
 }
 

@@ -11,28 +11,11 @@
 static struct ssh_bed bed;
 
 static void
-begin(void)
-{
-    ssh_bed_start(&bed, "");
-}
-
-/* The worker and its loop are gone by now, and the link cannot go without:
- * it ends with the process. */
-static void
-end(void)
-{
-    bed.link = NULL;
-    ssh_bed_end(&bed);
-}
-
-TestSuite(stream_ssh, .init = begin, .fini = end);
-TestSuite(stream_ssh_far, .init = begin, .fini = end);
-
-static void
 make(struct worker *worker, struct stream *ends[2], int near)
 {
     int fd;
 
+    ssh_bed_start(&bed, "");
     ssh_bed_link(&bed, worker);
     ends[near] = ssh_bed_connect(&bed, &fd);
     ends[1 - near] = stream_tcp_create(worker, fd);
@@ -51,9 +34,15 @@ make_far(struct worker *worker, struct stream *ends[2])
     make(worker, ends, 1);
 }
 
+static void
+unmake(void)
+{
+    ssh_bed_end(&bed);
+}
+
 /* The protocol knows no reset: what aborts is seen to end. */
-static const struct stream_maker near_maker = {make_near, false};
-static const struct stream_maker far_maker = {make_far, false};
+static const struct stream_maker near_maker = {make_near, false, unmake};
+static const struct stream_maker far_maker = {make_far, false, unmake};
 
 STREAM_CONTRACT(stream_ssh, near_maker)
 STREAM_CONTRACT(stream_ssh_far, far_maker)

@@ -55,10 +55,10 @@ make_odd(struct worker *worker, struct stream *ends[2])
     fake_pair(&hub, ends);
 }
 
-static const struct stream_maker tcp_maker = {make_tcp, true};
-static const struct stream_maker unix_maker = {make_unix, false};
-static const struct stream_maker narrow_maker = {make_narrow, true};
-static const struct stream_maker odd_maker = {make_odd, true};
+static const struct stream_maker tcp_maker = {make_tcp, true, NULL};
+static const struct stream_maker unix_maker = {make_unix, false, NULL};
+static const struct stream_maker narrow_maker = {make_narrow, true, NULL};
+static const struct stream_maker odd_maker = {make_odd, true, NULL};
 
 STREAM_CONTRACT(stream_tcp, tcp_maker)
 STREAM_CONTRACT(stream_unix, unix_maker)
