@@ -52,7 +52,9 @@ struct sshlogin {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t ended;
-    unsigned threads;
+    unsigned threads;                   /* that run */
+    pthread_t joinable[LOGINS_AT_ONCE]; /* that are at their ends */
+    unsigned joinable_count;
     struct sshlogin *queue;
     bool is_ready; /* ssh_init has been called */
 } logins = {
@@ -143,6 +145,7 @@ next_login(void)
         login->state = STATE_RUNNING;
     } else {
         logins.threads--;
+        logins.joinable[logins.joinable_count++] = pthread_self();
         pthread_cond_broadcast(&logins.ended);
     }
     pthread_mutex_unlock(&logins.lock);
@@ -192,22 +195,29 @@ on_mail(struct mail *mail)
     done(arg, &outcome);
 }
 
+/* Under the lock. A thread is joined, not detached: what the libraries do at
+ * its very end must be over before the process's end undoes their insides.
+ * There is nothing to wait for but that. */
+static void
+join_threads(void)
+{
+    while (logins.joinable_count > 0)
+        pthread_join(logins.joinable[--logins.joinable_count], NULL);
+}
+
 /* Signals are the main thread's. */
 static enum err
 start_thread(struct sshlogin *login)
 {
-    pthread_attr_t attr;
     pthread_t thread;
     sigset_t all, before;
     int failed;
 
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    join_threads();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, &attr, thread_main, login);
+    failed = pthread_create(&thread, NULL, thread_main, login);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     return failed ? ERR_NO_RESOURCES : ERR_OK;
 }
 
@@ -310,6 +320,7 @@ sshlogin_wait_all(double seconds)
            pthread_cond_timedwait(&logins.ended, &logins.lock, &until) == 0)
         ;
     none = logins.threads == 0;
+    join_threads();
     pthread_mutex_unlock(&logins.lock);
     return none;
 }
