@@ -15,6 +15,9 @@
 
 struct control;
 
+/* Descriptors to keep for it: its own, and those of a few callers. */
+#define CONTROL_DESCRIPTORS 12
+
 struct control_config {
     struct worker *worker;     /* borrowed until control_destroy, as all here */
     const char *path;          /* of the socket */

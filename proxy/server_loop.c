@@ -243,5 +243,8 @@ server_open_control(struct server *server)
     if (!settings->control_master || !settings->control_path)
         return true;
     err = control_create(&config, &server->calls);
+    /* It is to answer when there are as many sessions as can be. */
+    if (!err)
+        limits_take(&server->shared.limits, CONTROL_DESCRIPTORS);
     return !err || err == ERR_ADDR_IN_USE;
 }

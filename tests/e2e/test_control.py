@@ -7,15 +7,16 @@ import stat
 import threading
 import time
 
-from harness import (VARIANT, check, equal, free_port, matches,
+from harness import (VARIANT, WRAP, check, equal, free_port, matches,
                      scaled, wait_until)
 from mux import (ALIVE, ALIVE_CHECK, CLOSE_FORWARD, FAILURE, HELLO,
                  NEW_SESSION, OK, OPEN_FORWARD, STATUS, TERMINATE, Caller, ask,
                  check_alive, done, dynamic, message, number, refuses, string,
                  take_message)
-from origins import Echo, Source
+from origins import Echo, Hold, Source
 from sshd import PYTHON, alive
-from wire import check_echo, gone, open_socks5, take_all, through
+from wire import (GREETING, check_echo, gone, open_socks5, socks5, take_all,
+                  through)
 
 PROGRAMS = ("ssh", "culvert")
 
@@ -659,6 +660,23 @@ def test_a_thousand_callers(t):
     for sock in socks + [through(t, proxy, server)]:
         sock.close()
     wait_until(lambda: proxy.descriptors() == before, "the descriptors' end")
+
+
+def test_with_as_many_sessions_as_can_be(t):
+    """There is a descriptor left for whoever wants to know."""
+    if WRAP:
+        t.skip("valgrind keeps some descriptors for itself")
+    server = t.server(Hold)
+    proxy, path = master(t, wrap=("prlimit", "--nofile=96:96"))
+    clients = [t.socket(proxy.address) for _ in range(100)]
+    for client in clients:
+        client.sendall(GREETING + socks5("127.0.0.1", server.port))
+    proxy.wait_line("new clients wait")
+    check_alive(t, "ssh", path, proxy.pid)
+    asked = done(ask(t, "culvert", "status", path))
+    check(int(matches(r"sessions=(\d+)", asked.out)[1]) > 10, asked.out)
+    done(ask(t, "ssh", "exit", path))
+    equal(proxy.wait(5), 0, "exit status")
 
 
 def test_callers_come_and_go_while_it_works(t):
