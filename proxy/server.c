@@ -147,6 +147,8 @@ stand(struct server *server)
     if (!failed && !server_open_control(server))
         failed = EXIT_FAILED;
     if (failed) {
+        if (stdio_fd >= 0)
+            close(stdio_fd);
         server_end(server, failed);
     } else {
         forwards_announce(&server->forwards);
