@@ -6,7 +6,7 @@ import time
 
 from harness import SANITIZED, check, equal, matches, scaled, wait_until
 from origins import Echo, Hold, Source
-from sshd import Cut, Odd, Sshd, cached_key
+from sshd import Cut, Odd, Sshd, cached_key, slow_names
 from wire import (GREETED, GREETING, check_echo, gone, socks5, take,
                   take_reply, through)
 
@@ -271,6 +271,30 @@ def test_server_that_allows_one_login_at_a_time(t):
         download.join(scaled(30))
         equal((download.error, download.got), (None, 32 * MEGABYTE),
               "a download")
+
+
+# --- names --------------------------------------------------------------------
+
+def test_slow_name_stops_nobody_else(t):
+    """sshd looks up one name at a time, and does nothing else meanwhile."""
+    slow_names(t, ["slow.test"], 5)
+    echo = t.server(Echo)
+    proxy = ssh_socks(t, Sshd(t))
+    equal(code_for(t, proxy, echo), 0, "reply")
+    slow = t.socket(proxy.address, seconds=20)
+    slow.sendall(GREETING + socks5("slow.test", echo.port))
+    equal(take(slow, 2), GREETED, "method")
+    began = time.monotonic()
+    worst = 0
+    for _ in range(10):
+        start = time.monotonic()
+        equal(code_for(t, proxy, echo), 0, "reply")
+        worst = max(worst, time.monotonic() - start)
+    within(4, began, "ten requests beside a slow name")
+    check(worst < scaled(2), f"one request took {worst:.1f} s")
+    equal(take_reply(slow)[0], 0, "reply to the slow one")
+    check(time.monotonic() - began > 2, "the slow name was fast")
+    check_echo(slow)
 
 
 # --- clients ------------------------------------------------------------------
