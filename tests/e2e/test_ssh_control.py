@@ -203,6 +203,31 @@ def test_it_stands_while_the_server_is_away(t):
     check_echo(through(t, at(port), t.server(Echo)))
 
 
+def test_term_drains(t):
+    """Sessions, wherever their link has them, end by themselves first."""
+    sshd = Sshd(t)
+    server = t.server(Echo)
+    for _ in range(3):
+        proxy = t.socks("--workers", "3", *sshd.args())
+        socks = [through(t, proxy, server) for _ in range(30)]
+        proxy.signal(signal.SIGTERM)
+        wait_until(lambda proxy=proxy: refuses(t, proxy.address),
+                   "that it stops listening")
+        for sock in socks:
+            check_echo(sock)
+            sock.close()
+        equal(proxy.wait(5), 0, "exit status")
+        check("drain time-out" not in proxy.text(), "it waited in vain")
+
+
+def test_term_without_sessions(t):
+    sshd = Sshd(t)
+    proxy = t.socks(*sshd.args())
+    proxy.signal(signal.SIGTERM)
+    equal(proxy.wait(3), 0, "exit status")
+    sshd.wait_sessions(0)
+
+
 # --- our -O against stock ssh -------------------------------------------------
 
 def test_against_ssh(t):
