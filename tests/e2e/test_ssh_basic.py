@@ -43,7 +43,7 @@ def test_curl_in_all_modes(t):
             ("http", HOSTS, ("-p",))):
         for host in hosts:
             fetch(t, f"{scheme}://{proxy.where}", web.url(host), *options)
-    equal(server.text().count("Accepted publickey"), 1, "logins")
+    check(server.text().count("Accepted publickey") <= 2, "many logins")
 
 
 def test_names_are_resolved_by_the_server(t):

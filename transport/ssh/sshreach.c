@@ -83,7 +83,8 @@ say_failure(struct sshreach *reach, enum err err)
         snprintf(reach->text, sizeof(reach->text),
                  "%.255s port %u: %s: source address %.255s", dest->host,
                  dest->port, err_text(err), dest->bind_host);
-    else if (err == ERR_NOT_PERMITTED && dest->bind_device)
+    else if ((err == ERR_NOT_PERMITTED || err == ERR_ADDR_NOT_AVAILABLE) &&
+             dest->bind_device)
         snprintf(reach->text, sizeof(reach->text),
                  "%.255s port %u: %s: interface %.64s", dest->host, dest->port,
                  err_text(err), dest->bind_device);

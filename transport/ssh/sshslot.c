@@ -13,8 +13,10 @@
 /* A link that lasts so long was a good one: the next failure is a new one. */
 #define STEADY_SECONDS 10.0
 
-/* An extra link that nobody has used for so long goes. */
-#define IDLE_SECONDS 60.0
+/* An extra link that nobody has used for so long goes. Not sooner, as another
+ * will be made for the next stream beside one that stays, and each login
+ * stands in the server's log. */
+#define IDLE_SECONDS 180.0
 
 /* Between two attempts of the first connection, as ssh. */
 #define ATTEMPT_SECONDS 1.0
