@@ -266,7 +266,7 @@ clients and proxies are in one and sshd and the origin in another, with a
 user-space IP link between them (bench/delay.c): TCP itself sees the delay.
 
 - `direct`: no proxy.
-- `ssh`: `ssh -N -D` of this machine to its sshd; `ssh-gcm`: with
+- `ssh`: `ssh -q -N -D` of this machine to its sshd; `ssh-gcm`: with
   `-c aes128-gcm@openssh.com`; `ssh-new`: the one given with `--newer-ssh`, with
   the sshd that lies beside it.
 - `culvert`: the same command line with the program's name changed;

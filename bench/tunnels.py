@@ -239,7 +239,7 @@ class Tunnels:
         proxy = Program(site.near.call(free_port))
         proxy.server = site.server(server)
         login = pwd.getpwuid(os.geteuid()).pw_name
-        words = [self.paths[program], "-F", "none", "-N", "-i",
+        words = [self.paths[program], "-q", "-F", "none", "-N", "-i",
                  f"{self.directory}/key"]
         for option in ("StrictHostKeyChecking=no",
                        "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes",
