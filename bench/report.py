@@ -277,7 +277,8 @@ user-space IP link between them (bench/delay.c): TCP itself sees the delay.
   it can; what was there first had half a second alone.
 - The ramp is the first {ramp:.0f} s of 20.
 - While sshd resolves a name for {name:.0f} s: {streams} streams that were open
-  before go on with a ping-pong, and connections are made one at a time.
+  before go on with a ping-pong, and half a second after the name was asked for
+  connections are made, one at a time.
 - Stalled: a client that asked for a download and reads nothing, for {stall:.0f}
   s. The slow reader takes 16 KiB a millisecond, rests a second after each 64
   MiB, and looks at every byte of 300 MB.

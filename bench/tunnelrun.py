@@ -63,6 +63,7 @@ TOGETHER = ("stalls", "slow-reader")  # all peers at once, in one round
 FEW_CASES = ("slow-name", "idle-small", "idle-mib")
 FEW = 2  # rounds of these
 STREAMS = 8  # that go on beside a slow name
+NAME_PAUSE_S = 0.5  # from one step of that to the next
 TIME_WAIT_MAX = 2000
 SETTLE_S = 3.0
 LIMIT_S = 150
@@ -172,40 +173,49 @@ def run_idle(case, site, proxy):
 
 
 def ask_for_name(site, proxy):
-    """Asks the proxy for a slow name. Returns how long the reply took."""
+    """Asks the proxy for a slow name. Returns the socket."""
     def connect():
         return socket.create_connection(("127.0.0.1", proxy.port), 30)
 
-    start = time.monotonic()
-    with site.near.call(connect) as sock:
-        sock.sendall(b"\5\1\0")
-        sock.recv(2)
-        name = b"slow.example"
-        port = int(site.ports.split(",")[0])
-        sock.sendall(b"\5\1\0\3" + bytes([len(name)]) + name +
-                     struct.pack(">H", port))
-        sock.sendall(b"c")
+    sock = site.near.call(connect)
+    sock.sendall(b"\5\1\0")
+    sock.recv(2)
+    name = b"slow.example"
+    port = int(site.ports.split(",", maxsplit=1)[0])
+    sock.sendall(b"\5\1\0\3" + bytes([len(name)]) + name +
+                 struct.pack(">H", port))
+    return sock
+
+
+def answered(sock):
+    """Waits until a stream to a slow name carries bytes both ways."""
+    with sock:
         reply = sock.recv(10)
         if len(reply) < 2 or reply[1] != 0:
             raise Failure(f"the slow name: reply {reply.hex()}")
-    return time.monotonic() - start
+        sock.sendall(b"c")
+        if not sock.recv(2):
+            raise Failure("the slow name: nothing comes")
 
 
 def run_name(site, proxy):
     """What waits while sshd resolves a name: streams that were open before,
-    and connections that come meanwhile."""
-    secs = str(NAME_S + 2)
+    and connections that come later."""
     old = Generator([f"{site.programs}/load", "-w", "-o", site.ports,
-                     *proxy.way, "-n", str(STREAMS), "-t", secs, "rtt"], 40,
-                    site.near.enter)
-    new = storm(site, proxy, "-n", "1", "-t", secs)
+                     *proxy.way, "-n", str(STREAMS), "-t", str(NAME_S + 2),
+                     "rtt"], 40, site.near.enter)
+    new = storm(site, proxy, "-n", "1", "-t", str(NAME_S - 1))
     try:
         old.line()
         new.line()
         old.go()
+        time.sleep(NAME_PAUSE_S)
+        start = time.monotonic()
+        sock = ask_for_name(site, proxy)
+        time.sleep(NAME_PAUSE_S)
         new.go()
-        time.sleep(0.5)
-        name_s = ask_for_name(site, proxy)
+        answered(sock)
+        name_s = time.monotonic() - start
         was, came = json.loads(old.line()), json.loads(new.line())
     finally:
         old.close()
