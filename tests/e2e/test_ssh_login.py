@@ -388,6 +388,45 @@ def test_two_methods_one_after_the_other(t):
     matches(r"Permission denied \(publickey\)", said)
 
 
+def pam_server(t, **config):
+    """An sshd whose passwords a script of ours checks, by a PAM configuration
+    of its own, in mounts of its own: "secret" is right."""
+    folder = t.tmp("pam.d")
+    os.mkdir(folder, 0o755)
+    script = t.file("check", '#!/bin/sh\nread -r p\n[ "$p" = secret ]\n',
+                    0o755)
+    # pam_exec alone has no credentials to set, which sshd takes for a denial.
+    t.file("pam.d/sshd", f"auth required pam_exec.so expose_authtok quiet "
+           f"{script}\nauth optional pam_permit.so\n"
+           "account required pam_permit.so\n"
+           "session required pam_permit.so\n", 0o644)
+    rights = (["-m"] if os.getuid() == 0 else
+              ["-Um", "--map-current-user", "--keep-caps"])
+    return Sshd(t, UsePAM="yes", PasswordAuthentication="yes",
+                KbdInteractiveAuthentication="yes",
+                wrap=["unshare", *rights, "sh", "-c",
+                      "mount --bind \"$0\" /etc/pam.d && exec \"$@\"",
+                      folder], **config)
+
+
+def key_and_then(t, method, question):
+    """Logs in by a key and then a password, which is asked for once."""
+    server = pam_server(t, AuthenticationMethods=f"publickey,{method}")
+    askpass = Askpass(t, "wrong", "secret")
+    proxy = works(t, *args_of(server), env=askpass.env)
+    server.kill_sessions()
+    check_echo(wait_until(lambda: again(t, proxy), "a new link"))
+    equal(askpass.asked(), [question.format(server.user)] * 2, "questions")
+
+
+def test_key_and_then_a_password(t):
+    key_and_then(t, "password", "{}@127.0.0.1's password: ")
+
+
+def test_key_and_then_questions(t):
+    key_and_then(t, "keyboard-interactive", "({}@127.0.0.1) Password: ")
+
+
 def test_agents_keys_one_after_the_other(t):
     keys = [make_key(t, f"held{i}") for i in range(3)]
     server = Sshd(t, keys=keys[1:],

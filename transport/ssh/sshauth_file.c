@@ -86,7 +86,7 @@ import_public(struct sshauth_file *file)
 {
     bool asked = false;
     ssh_key key = NULL;
-    char *text;
+    char *text = NULL;
 
     if (ssh_pki_import_pubkey_file(file->path, &file->public_key) == SSH_OK)
         return;
@@ -173,7 +173,7 @@ enum err
 sshauth_file_unlock(struct sshauth_file *file, struct sshlogin_run *run)
 {
     bool is_encrypted = false;
-    char *text;
+    char *text = NULL;
     enum err err;
 
     if (file->private_key)
