@@ -184,6 +184,7 @@ session_dial(struct session *session, const struct target *target)
     way->dial.done = on_dialled;
     way->dial.owner = session;
     way->dial.late = ERR_TRANSPORT_DOWN;
+    way->dial.lost_ = 0;
     session->way = way;
     session_set_state(session, SESSION_DIAL);
     deadline_start(&engine->connect, &session->deadline);

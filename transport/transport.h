@@ -44,7 +44,9 @@ struct dial {
     union addr local;      /* near end of the connection, or AF_UNSPEC */
     union addr remote; /* the address it reached or failed on, or AF_UNSPEC */
 
-    /* The transport's own. */
+    /* The transport's own; 0 before the first start, and kept by a new start
+     * after ERR_AGAIN. */
+    unsigned lost_; /* times that the way out was lost under it */
     struct transport *via_;
     void *state_;
     struct task task_;

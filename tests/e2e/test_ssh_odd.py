@@ -267,6 +267,18 @@ def test_server_that_drops_the_link(t):
         gone(sock)
 
 
+def test_target_that_ends_the_link(t):
+    """It is not asked for again and again, at the others' expense."""
+    echo = t.server(Echo)
+    server = Odd(t, drop_for="127.0.0.1:1")
+    proxy = ssh_socks(t, server)
+    check_echo(through(t, proxy, echo))
+    equal(refusal(t, proxy, "127.0.0.1", 1), 1, "reply")
+    asked = len(server.lines("open 127.0.0.1:1"))
+    check(asked <= 2, f"asked for {asked} times")
+    check_echo(through(t, proxy, echo))
+
+
 def test_server_that_allows_one_login(t):
     """More links are asked for, and refused: the first carries all."""
     echo = t.server(Echo)

@@ -58,6 +58,10 @@ sshmember_dial_again(struct pool_dial **list)
 
 /* --- dials on a link ------------------------------------------------------ */
 
+/* An open may be lost with so many links before it is given up: it may be what
+ * the server ends them for, at the expense of all others. */
+#define LOST_MAX 1
+
 static void
 start_looking(struct sshmember *member)
 {
@@ -115,7 +119,8 @@ on_opened(struct sshlink_open *open)
     if (dial->err == ERR_TRANSPORT_DOWN) {
         /* Nothing was sent there yet, so it may go by another, or by this one
          * once it has been made anew. */
-        dial->err = ERR_AGAIN;
+        if (dial->lost_++ < LOST_MAX)
+            dial->err = ERR_AGAIN;
         sshpool_lock(pool);
         slot->sick = true;
         sshpool_unlock(pool);
