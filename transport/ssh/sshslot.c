@@ -74,6 +74,19 @@ retire(struct pool_slot *slot)
 
 /* --- an attempt that failed ----------------------------------------------- */
 
+/* A failure's text without the server's name, where it begins with it: it is
+ * said in the same line. */
+static const char *
+bare(const struct sshpool *pool, const char *text)
+{
+    size_t len = strlen(pool->name);
+
+    if (strncmp(text, pool->name, len) == 0 &&
+        strncmp(text + len, ": ", 2) == 0)
+        return text + len + 2;
+    return text;
+}
+
 static void
 wait_to_retry(struct pool_slot *slot, double seconds)
 {
@@ -125,7 +138,7 @@ fail_extra(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
     sshpool_unlock(pool);
     log_write(failures == 1 ? LOG_INFO : LOG_VERBOSE,
               "no further link to %s: %s; going on with %u", pool->name,
-              outcome->text, left);
+              bare(pool, outcome->text), left);
 }
 
 /* The only one there is. What is the same each time is told once. */
@@ -141,7 +154,7 @@ fail_only(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
     sshpool_unlock(slot->pool);
     log_write(news ? LOG_WARN : LOG_VERBOSE,
               "cannot reconnect to %s: %s; trying again", slot->pool->name,
-              outcome->text);
+              bare(slot->pool, outcome->text));
     snprintf(slot->last_failure, sizeof(slot->last_failure), "%s",
              outcome->text);
     wait_to_retry(slot, wait);
