@@ -348,6 +348,10 @@ def test_preferred_authentications(t):
           env=askpass.env)
     equal(server.lines("kbdint"), [], "keyboard-interactive tries")
     equal(server.lines("publickey"), [], "keys tried")
+    said = refused(t, *args_of(server, "-o",
+                               "PreferredAuthentications=hostbased"))
+    matches("publickey was not tried, as .*PreferredAuthentications says",
+            said)
 
 
 def test_questions_of_several_rounds(t):

@@ -275,10 +275,11 @@ fail_denied(struct auth *auth)
 
     list_offered(run, list, sizeof(list));
     if ((offered & SSH_AUTH_METHOD_PUBLICKEY) && !*story)
-        no_key = dest->pubkey_auth ? "; there was no key to try: name one "
-                                     "with -i, or start an agent"
-                                   : "; keys are switched off here "
-                                     "(PubkeyAuthentication)";
+        no_key = auth->keys ? "; there was no key to try: name one with -i, or "
+                              "start an agent"
+                            : "; publickey was not tried, as "
+                              "PubkeyAuthentication or "
+                              "PreferredAuthentications says";
     if (dest->batch_mode &&
         (offered & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE)))
         no_ask = "; BatchMode asks for no password";
