@@ -368,6 +368,8 @@ class TunnelRun:
         proxies, generators, values = {}, {}, {}
         try:
             site = self.site(case)
+            if site is None:
+                return {}
             for name in names:
                 try:
                     proxies[name] = self.tunnels.start(name, site)
@@ -407,9 +409,9 @@ class TunnelRun:
             peers = self.peers(case)
             first = number % len(peers) if peers else 0
             for name in peers[first:] + peers[:first]:
+                values = self.measure(case, name)
                 if self.place(case) not in self.broken:
-                    self.note(number, case, name, self.measure(case, name),
-                              brief)
+                    self.note(number, case, name, values, brief)
 
     def all(self, brief):
         for number in range(self.rounds):

@@ -239,11 +239,12 @@ class Tunnels:
         proxy = Program(site.near.call(free_port))
         proxy.server = site.server(server)
         login = pwd.getpwuid(os.geteuid()).pw_name
-        words = [self.paths[program], "-q", "-F", "none", "-N", "-i",
+        words = [self.paths[program], "-F", "none", "-N", "-i",
                  f"{self.directory}/key"]
         for option in ("StrictHostKeyChecking=no",
                        "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes",
-                       "IdentityAgent=none", "BatchMode=yes"):
+                       "IdentityAgent=none", "BatchMode=yes",
+                       "LogLevel=ERROR"):
             words += ["-o", option]
         words += [*more, "-D", f"127.0.0.1:{proxy.port}", "-p",
                   str(proxy.server.port), f"{login}@{site.address}"]
