@@ -80,7 +80,20 @@ Test(sshpick, two_links_are_enough_for_idle_streams)
     cr_assert_eq(sshpick(&fixture.question).add, -1);
 }
 
-Test(sshpick, what_starts_together_shares_the_first_link)
+Test(sshpick, where_all_are_unused_the_own_worker_is_best)
+{
+    struct fixture fixture;
+
+    fixture_init(&fixture);
+    set_up(&fixture, 1, 1);
+    fixture.question.asker = 1;
+    fixture.rows[1].rate = 100000; /* of streams that have gone */
+    cr_assert_eq(sshpick(&fixture.question).use, 1);
+    fixture.question.asker = 0;
+    cr_assert_eq(sshpick(&fixture.question).use, 0);
+}
+
+Test(sshpick, what_starts_together_shares_a_link)
 {
     struct fixture fixture;
 
@@ -103,8 +116,10 @@ Test(sshpick, what_may_be_bulk_keeps_off_a_link_in_use)
     fixture_init(&fixture);
     set_up(&fixture, 1, 1);
     fixture.rows[0].rate = 1000;
+    fixture.rows[0].channels = 1;
     cr_assert_eq(sshpick(&fixture.question).use, 1);
     fixture.rows[1].rate = 1000;
+    fixture.rows[1].channels = 1;
     cr_assert_eq(sshpick(&fixture.question).use, 0, "both are");
 }
 
@@ -173,7 +188,7 @@ Test(sshpick, the_own_worker_is_preferred_to_one_slightly_less_busy)
     set_up(&fixture, 1, 1);
     fixture.question.asker = 1;
     fixture.rows[0].opening = fixture.rows[1].opening = 40;
-    fixture.rows[1].opening -= 7;
+    fixture.rows[1].opening -= 3;
     cr_assert_eq(sshpick(&fixture.question).use, 1);
     fixture.question.asker = 0;
     cr_assert_eq(sshpick(&fixture.question).use, 0);

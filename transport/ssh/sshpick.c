@@ -1,16 +1,16 @@
 /* Costs are in microseconds of delay that a small request may meet, measured
  * on loopback or argued; only their order matters.
  *
- * Links are not used in turn: the first is preferred as long as it has nothing
- * to do. Uploads that start together share a link so, as none of them is seen
- * to be busy yet: where sshd has Nagle on, four uploads on four links are
+ * Links are not used in turn: one that has streams is preferred as long as they
+ * are quiet. Uploads that start together share a link so, as none of them is
+ * seen to be busy yet: where sshd has Nagle on, four uploads on four links are
  * slower than on one. */
 #include "transport/ssh/sshpick.h"
 
 #define COST_PER_OPENING 20.0
 #define COST_PER_CHANNEL 0.1   /* libssh looks them up in a list */
-#define COST_ACTIVE      300.0 /* bytes move: whoever comes may be bulk */
-#define COST_NOT_FIRST   200.0
+#define COST_ACTIVE      300.0 /* streams move: whoever comes may be bulk */
+#define COST_LONELY      200.0 /* moves to where others are */
 #define COST_SCOUTS      3000.0
 #define COST_PER_UNSENT  (1.0 / 16)
 #define COST_PER_RATE    1e-5
@@ -74,21 +74,38 @@ is_first_up(const struct sshpick_question *question, unsigned index)
     return true;
 }
 
+static bool
+is_unused(const struct sshpick_row *row)
+{
+    return row->channels == 0 && row->opening == 0;
+}
+
+/* Others have streams, this one has none. */
+static bool
+is_lonely(const struct sshpick_question *question, unsigned index)
+{
+    if (!is_unused(&question->rows[index]))
+        return false;
+    for (unsigned i = 0; i < question->count; i++)
+        if (question->rows[i].up && !is_unused(&question->rows[i]))
+            return true;
+    return false;
+}
+
 static double
 cost_of(const struct sshpick_question *question, unsigned index)
 {
     const struct sshpick_row *row = &question->rows[index];
-    bool is_first = is_first_up(question, index);
     double cost = row->stalled > SSHPICK_STALLED_SECONDS ? COST_STALLED : 0;
 
     if (question->is_scout)
-        return cost + scout_cost(row, is_first);
+        return cost + scout_cost(row, is_first_up(question, index));
     cost += row->opening * COST_PER_OPENING + row->channels * COST_PER_CHANNEL +
             row->unsent * COST_PER_UNSENT + rate_cost(row);
-    if (row->rate > 0)
+    if (row->rate > 0 && !is_unused(row))
         cost += COST_ACTIVE;
-    if (!is_first)
-        cost += COST_NOT_FIRST;
+    if (is_lonely(question, index))
+        cost += COST_LONELY;
     if (row->scouts > 0)
         cost += COST_SCOUTS;
     if (row->worker != question->asker)
