@@ -23,6 +23,7 @@ python3-asyncssh, told what to do by a JSON object in its first argument.
     logins                 ends what comes after so many logins
     ends                   "eof-only": no CLOSE of its own; "close-only": no
                            EOF; "more": data after the EOF
+    calls                  so many channels it opens itself once one is in
 
 Each line on standard output is something that it saw.
 """
@@ -204,6 +205,17 @@ class Server(asyncssh.SSHServer):
         tell("login", self.conn.get_extra_info("username"))
         if self.state.logins > self.state.get("logins", self.state.logins):
             self.conn.abort()
+        if self.state.get("calls"):
+            asyncio.ensure_future(self.call(self.state.get("calls")))
+
+    async def call(self, count):
+        """Opens channels that nobody asked it for."""
+        answers = await asyncio.gather(
+            *(self.conn.create_connection(asyncssh.SSHTCPSession, "there", 1)
+              for _ in range(count)), return_exceptions=True)
+        refused = [answer for answer in answers
+                   if isinstance(answer, ChannelOpenError)]
+        tell("called", count, "refused", len(refused))
 
     # --- methods ---
 

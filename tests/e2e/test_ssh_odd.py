@@ -332,6 +332,14 @@ def test_data_after_the_end(t):
     check_echo(through(t, proxy, t.server(Echo)))
 
 
+def test_channels_that_nobody_asked_for(t):
+    """Each is refused, and none is kept."""
+    server = Odd(t, calls=300)
+    proxy = ssh_socks(t, server)
+    server.wait_line("^called 300 refused 300$")
+    check_echo(through(t, proxy, t.server(Echo)))
+
+
 def test_unix_socket_behind_it(t):
     """OpenSSH's own kind of channel, which is asked of no other server: the
     client is told so, and others go on."""

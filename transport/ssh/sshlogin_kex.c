@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libssh/callbacks.h>
+#include <libssh/server.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,6 +221,18 @@ set_socket(int fd, const struct sshdest *dest)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+/* What a server asks of us (channels that it opens, its global requests) is
+ * refused at once: libssh would put it by for one who takes it, without end and
+ * without an answer. */
+static int
+refuse_request(ssh_session session, ssh_message message, void *arg)
+{
+    (void)session;
+    (void)message;
+    (void)arg;
+    return 1;
+}
+
 /* --- what went wrong ------------------------------------------------------ */
 
 /* "kex error : no match for method KIND: server [A], client [B]" */
@@ -231,8 +244,10 @@ fail_match(struct sshlogin_run *run, const char *error)
     const char *client = strstr(error, "], client [");
     char offered[384];
 
+    /* A long list of the server's is cut, and the end not there. */
     if (!kind || !server || !client || client < server)
-        return sshlogin_fail(run, ERR_PROTOCOL, "%s", error);
+        return sshlogin_fail(run, ERR_PROTOCOL, "%s",
+                             sshlogin_clean(error, offered, sizeof(offered)));
     kind += strlen("method ");
     server += strlen("server [");
     snprintf(offered, sizeof(offered), "%.*s", (int)(client - server), server);
@@ -292,6 +307,7 @@ sshlogin_kex(struct sshlogin_run *run, int fd)
         close(fd);
         return sshlogin_fail(run, ERR_NO_MEMORY, "out of memory");
     }
+    ssh_set_message_callback(run->session, refuse_request, NULL);
     err = set_options(run);
     if (!err && ssh_options_set(run->session, SSH_OPTIONS_FD, &fd) != SSH_OK)
         err = sshlogin_fail(run, ERR_NO_MEMORY, "out of memory");
