@@ -252,7 +252,7 @@ settle_values(struct option_state *state)
 }
 
 /* Applies ClearAllForwardings and what -g means for each forward; then the
- * settings have them. */
+ * settings have them, and the server is one that they lead to. */
 static void
 settle_forwards(struct option_state *state)
 {
@@ -273,6 +273,8 @@ settle_forwards(struct option_state *state)
         }
         if (settings->gateway_ports && !forward->bind_given && !stdio)
             forward->where = LISTEN_ANY;
+        if (settings->ssh && !stdio)
+            settings->ssh->listens = true;
         at = &forward->next;
     }
     settings->forwards = conf->forwards;

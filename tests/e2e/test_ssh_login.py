@@ -604,19 +604,32 @@ def test_changed_host_key(t):
 
 
 def test_changed_host_key_without_checking_gets_no_password(t):
-    server = Sshd(t)
-    proxy = works(t, *args_of(server, "-o", "StrictHostKeyChecking=no",
-                              known_hosts=changed_key(t, server)))
-    proxy.wait_line("REMOTE HOST IDENTIFICATION HAS CHANGED")
-    proxy.stop()
     server = Odd(t, user="alice", passwords={"alice": "secret"})
     askpass = Askpass(t, "secret")
-    said = refused(t, *args_of(server, "-o", "StrictHostKeyChecking=no",
-                               known_hosts=changed_key(t, server)),
-                   env=askpass.env)
-    matches("without password and keyboard-interactive", said)
+    done = t.run([CULVERT, "-W", "127.0.0.1:1", *ONE,
+                  *args_of(server, "-o", "StrictHostKeyChecking=no",
+                           known_hosts=changed_key(t, server))], 10,
+                 env=sanitizer_environment(t.new_report(), askpass.env),
+                 start_new_session=True)
+    equal(done.returncode, 255, "exit status")
+    matches("without password and keyboard-interactive", done.stderr.decode())
     equal(server.lines("password"), [], "passwords that the server got")
     equal(askpass.asked(), [], "questions")
+
+
+def test_changed_host_key_without_checking_gets_no_forwards(t):
+    """As with ssh. What comes by standard input, for one, may go there."""
+    server = Sshd(t)
+    echo = t.server(Echo)
+    args = args_of(server, "-o", "StrictHostKeyChecking=no",
+                   known_hosts=changed_key(t, server))
+    said = refused(t, *args)
+    matches("REMOTE HOST IDENTIFICATION HAS CHANGED", said)
+    matches("key has changed.*nothing is forwarded to such a server", said)
+    done = t.run([CULVERT, "-W", f"127.0.0.1:{echo.port}", *args], 10,
+                 input=b"to and fro", env=sanitizer_environment(
+                     t.new_report(), NO_PROGRAM), start_new_session=True)
+    equal((done.returncode, done.stdout), (0, b"to and fro"), "by -W")
 
 
 def test_revoked_host_keys(t):

@@ -15,7 +15,8 @@ enum sshdest_strict {
     SSHDEST_STRICT_ASK,        /* an unknown key is asked about */
     SSHDEST_STRICT_YES,        /* an unknown key is refused */
     SSHDEST_STRICT_ACCEPT_NEW, /* an unknown key is kept, a changed refused */
-    SSHDEST_STRICT_NO,         /* as ACCEPT_NEW; a changed one warns only */
+    SSHDEST_STRICT_NO,         /* as ACCEPT_NEW; a changed one warns only, but
+                                * where the destination listens */
 };
 
 /* A list of texts; item is NULL when count is 0. */
@@ -62,6 +63,8 @@ struct sshdest {
     struct sshdest_list revoked_host_keys; /* files */
     bool hash_known_hosts;
     bool no_host_check_for_localhost; /* NoHostAuthenticationForLocalhost */
+    bool listens; /* others' connections go there: to a server whose key has
+                   * changed none does, whatever strict is */
 
     /* Who we are. */
     bool batch_mode;

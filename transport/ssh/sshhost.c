@@ -111,6 +111,14 @@ judge_changed(struct check *check)
                              "Host key verification failed: the key has "
                              "changed, another one is in %s:%u",
                              check->found.file, check->found.line);
+    /* As ssh, which opens none of its forwards then. */
+    if (run->dest->listens)
+        return sshlogin_fail(run, ERR_HOST_KEY,
+                             "Host key verification failed: the key has "
+                             "changed, another one is in %s:%u; nothing is "
+                             "forwarded to such a server, though "
+                             "StrictHostKeyChecking is no",
+                             check->found.file, check->found.line);
     log_write(LOG_WARN,
               "going on, as StrictHostKeyChecking is no; without password "
               "and keyboard-interactive authentication, so that nobody "
