@@ -119,8 +119,10 @@ fail_beginning(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
     }
 }
 
-/* One beside others: they go on without it. */
-static void
+/* One beside others: they go on without it. Returns false when there are none.
+ * That is found and acted on in one step: two links that end at once on two
+ * workers must not both leave it to the other. */
+static bool
 fail_extra(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
 {
     struct sshpool *pool = slot->pool;
@@ -128,6 +130,10 @@ fail_extra(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
     unsigned left;
 
     sshpool_lock(pool);
+    if (!sshpool_has_others(slot)) {
+        sshpool_unlock(pool);
+        return false;
+    }
     sshpool_give_up(slot);
     failures = ++pool->extra_failures;
     pool->extra_after =
@@ -139,6 +145,7 @@ fail_extra(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
     log_write(failures == 1 ? LOG_INFO : LOG_VERBOSE,
               "no further link to %s: %s; going on with %u", pool->name,
               bare(pool, outcome->text), left);
+    return true;
 }
 
 /* The only one there is. What is the same each time is told once. */
@@ -165,17 +172,13 @@ fail(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
 {
     struct sshpool *pool = slot->pool;
     bool beginning;
-    bool extra;
 
     sshpool_lock(pool);
     beginning = pool->beginning;
-    extra = sshpool_has_others(slot);
     sshpool_unlock(pool);
     if (beginning)
         fail_beginning(slot, outcome);
-    else if (extra)
-        fail_extra(slot, outcome);
-    else
+    else if (!fail_extra(slot, outcome))
         fail_only(slot, outcome);
 }
 
@@ -192,6 +195,27 @@ fail_early(struct pool_slot *slot, enum err err)
 
 static void connect_soon(struct pool_slot *slot);
 
+/* Its link has gone. Returns whether the place has been given up; it is not
+ * where it is the last one. */
+static bool
+give_up_or_stay(struct pool_slot *slot)
+{
+    struct sshpool *pool = slot->pool;
+    bool others;
+
+    sshpool_lock(pool);
+    others = sshpool_has_others(slot);
+    if (others) {
+        sshpool_give_up(slot);
+    } else {
+        pool->lost = true;
+        sshpool_set_state(slot, SSHPOOL_CONNECTING);
+    }
+    sshpool_nudge_all(pool);
+    sshpool_unlock(pool);
+    return others;
+}
+
 static void
 on_down(void *arg, enum err err, const char *text)
 {
@@ -204,20 +228,11 @@ on_down(void *arg, enum err err, const char *text)
     snprintf(why, sizeof(why), "%s", text && *text ? text : err_text(err));
     retire(slot);
     sshslot_clear(slot);
-    sshpool_lock(pool);
-    others = sshpool_has_others(slot);
     if (clock_seconds() - slot->since >= STEADY_SECONDS)
         slot->failures = 0;
     else
         slot->failures++;
-    if (others) {
-        sshpool_give_up(slot);
-    } else {
-        pool->lost = true;
-        sshpool_set_state(slot, SSHPOOL_CONNECTING);
-    }
-    sshpool_nudge_all(pool);
-    sshpool_unlock(pool);
+    others = give_up_or_stay(slot);
     log_write(LOG_WARN, "link to %s lost: %s; %u stream%s ended%s", pool->name,
               why, streams, streams == 1 ? "" : "s",
               others ? "" : "; reconnecting");
@@ -397,9 +412,8 @@ sshslot_tidy(struct pool_slot *slot)
     if (last)
         return;
     sshslot_clear(slot);
-    sshpool_lock(pool);
-    sshpool_give_up(slot);
-    sshpool_nudge_all(pool);
-    sshpool_unlock(pool);
     log_write(LOG_VERBOSE, "a link to %s closed: it has idled", pool->name);
+    /* The others may have gone meanwhile: then this one is to come back. */
+    if (!give_up_or_stay(slot))
+        connect_soon(slot);
 }
