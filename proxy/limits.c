@@ -6,6 +6,7 @@
 
 #include "transport/base/clock.h"
 
+/* One for the client and one for the way out. */
 #define DESCRIPTORS_PER_SESSION 2
 
 /* Without a shortage for this long, the next one is news. */
@@ -30,6 +31,7 @@ limits_init(struct limits *limits, unsigned max_sessions,
     *limits = (struct limits){
         .max_sessions = max_sessions,
         .max_per_source = max_per_source,
+        .per_session = DESCRIPTORS_PER_SESSION,
     };
     atomic_init(&limits->free, (long long)descriptors - (long long)reserved);
     pthread_mutex_init(&limits->lock, NULL);
@@ -157,7 +159,7 @@ limits_leave(struct limits *limits, const union addr *source, enum err entered)
 bool
 limits_have_room(struct limits *limits)
 {
-    long long room = atomic_load(&limits->free) / DESCRIPTORS_PER_SESSION;
+    long long room = atomic_load(&limits->free) / limits->per_session;
 
     /* One at least, or nothing would ever work. */
     return atomic_load(&limits->open) < (room > 0 ? room : 1);

@@ -16,6 +16,8 @@ struct source_count;
 struct limits {
     unsigned max_sessions;   /* 0: no limit */
     unsigned max_per_source; /* 0: no limit */
+    unsigned per_session;    /* descriptors of one: 2 from limits_init on; to
+                              * be set before any session where it is 1 */
     atomic_llong free;       /* descriptors there are for sessions */
     atomic_uint open;        /* sessions there are, refused ones too */
     atomic_uint counted;     /* sessions that count for max_sessions */
@@ -49,9 +51,8 @@ void limits_uncount(struct limits *limits, const union addr *source);
  * any. */
 bool limits_note_shortage(struct limits *limits);
 
-/* Whether there are descriptors for one more session: one for its client and
- * one for its way out. Clients that would only get an error wait in the
- * listener's queue instead. */
+/* Whether there are descriptors for one more session. Clients that would only
+ * get an error wait in the listener's queue instead. */
 bool limits_have_room(struct limits *limits);
 
 #endif

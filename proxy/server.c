@@ -96,6 +96,9 @@ create_workers(struct server *server)
     limits_init(&shared->limits, settings->max_sessions,
                 settings->max_per_source, descriptors,
                 start_count_reserved(shared, settings->workers));
+    /* A channel of an SSH link has none. */
+    if (settings->ssh)
+        shared->limits.per_session = 1;
     if (!create_pool(server) || !create_slots(server))
         return false;
     server->forwards = (struct forwards){

@@ -197,3 +197,17 @@ Test(limits, there_is_room_for_one_at_least)
     cr_assert(limits_have_room(&limits));
     limits_destroy(&limits);
 }
+
+Test(limits, a_session_without_a_descriptor_of_its_way_out_takes_one)
+{
+    struct limits limits;
+
+    limits_init(&limits, 0, 0, 10, 4);
+    limits.per_session = 1;
+    for (int i = 0; i < 6; i++) {
+        cr_assert(limits_have_room(&limits), "session %d", i);
+        cr_assert_eq(enter(&limits, "192.0.2.1"), ERR_OK);
+    }
+    cr_assert_not(limits_have_room(&limits));
+    limits_destroy(&limits);
+}
