@@ -13,6 +13,7 @@ python3-asyncssh, told what to do by a JSON object in its first argument.
     nodelay                False: leaves Nagle's algorithm on
     open_delay             seconds before each channel's outcome
     refuse                 {"host:port" or "*": [reason, text]}
+    leads                  a port of this machine: all opens go there
     never                  targets whose opens get no answer
     rekey_bytes            of what it sends; rekey_seconds
     silent                 "connect", "version", "auth": says no more from there
@@ -311,6 +312,8 @@ class Server(asyncssh.SSHServer):
         for name in (target, "*"):
             if name in refuse:
                 raise ChannelOpenError(*refuse[name])
+        if self.state.get("leads"):
+            where = "127.0.0.1", self.state.get("leads")
         try:
             reader, writer = await connect(*where)
         except socket.gaierror:

@@ -381,7 +381,7 @@ class Odd:
         self.address = self.host = "127.0.0.1"
         self.user = behaviour.pop("user", "odd")
         self.key = user_key()
-        host_key = cached_key("host", "ed25519")
+        host_key = behaviour.pop("host_key", cached_key("host", "ed25519"))
         self.settings = dict(behaviour, host_key=host_key,
                              authorized=self.key + ".pub")
         self.port = 0

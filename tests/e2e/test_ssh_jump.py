@@ -6,7 +6,7 @@ import time
 
 from harness import check, equal, matches, scaled, wait_until
 from origins import Echo, Sink, Source
-from sshd import Sshd
+from sshd import Askpass, Odd, Sshd, cached_key
 from wire import check_echo, gone, take_all, through
 
 
@@ -185,3 +185,30 @@ def test_proxy_command_none(t):
     server, echo = Sshd(t), t.server(Echo)
     proxy = t.socks(*by_command(server, "none"))
     check_echo(through(t, proxy, echo))
+
+
+def test_password_is_not_for_a_namesake(t):
+    """Behind the jump host the same name, user and port are another server:
+    what was typed for the first is not sent there."""
+    inner = Odd(t, passwords={"odd": "inner"}, host_key=cached_key("stranger"))
+    gate = Odd(t, passwords={"odd": "gate"}, leads=inner.port)
+    config = t.file("config", f"""Host inner
+    HostName 127.0.0.1
+    Port {gate.port}
+    ProxyJump gate
+Host gate
+    HostName 127.0.0.1
+    Port {gate.port}
+Host *
+    User odd
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    GlobalKnownHostsFile /dev/null
+    PreferredAuthentications password
+""")
+    askpass = Askpass(t, "gate", "inner")
+    t.socks("--connections", 1, "-F", config, "inner",
+            env=dict(askpass.env, SSH_AUTH_SOCK=""), start_new_session=True)
+    equal(len(askpass.asked()), 2, "questions")
+    equal(gate.lines("password"), ["password odd True"], "at the gate")
+    equal(inner.lines("password"), ["password odd True"], "inside")

@@ -11,6 +11,17 @@
 /* A server's own words, as far as they are shown. */
 #define WORDS_MAX 512
 
+/* What an answer is kept under. A name alone is not enough: behind a jump host
+ * "root@localhost" is another server, which is not to be sent what was typed
+ * for the first. */
+static void
+make_key(const struct sshlogin_run *run, const char *method,
+         char key[SSHLOGIN_KEY_MAX])
+{
+    snprintf(key, SSHLOGIN_KEY_MAX, "%s %s %s", method, run->who,
+             run->host_print);
+}
+
 static enum sshauth_result
 send_password(struct sshlogin_run *run, const char *password)
 {
@@ -29,12 +40,12 @@ sshauth_password(struct sshlogin_run *run)
     enum sshauth_result result = SSHAUTH_DENIED;
     char answer[SSHASK_ANSWER_MAX];
     char prompt[SSHLOGIN_WHO_MAX + 32];
-    char key[SSHLOGIN_WHO_MAX + 32];
+    char key[SSHLOGIN_KEY_MAX];
     bool asked = false;
 
     snprintf(prompt, sizeof(prompt), "%s@%s's password: ", run->dest->user,
              run->dest->host);
-    snprintf(key, sizeof(key), "password %s", run->who);
+    make_key(run, "password", key);
     for (unsigned tried = 0;
          result == SSHAUTH_DENIED && tried < run->dest->password_prompts;
          tried++) {
@@ -62,7 +73,7 @@ struct talk {
     unsigned answers; /* given so far in this try */
     bool stale;       /* what was kept from another login proved wrong */
     bool once;        /* one that can't be given again */
-    char key[SSHLOGIN_WHO_MAX + 32];
+    char key[SSHLOGIN_KEY_MAX];
     char password[SSHASK_ANSWER_MAX];
 };
 
@@ -196,7 +207,7 @@ sshauth_interactive(struct sshlogin_run *run)
     enum sshauth_result result = SSHAUTH_DENIED;
     bool gave_up = false;
 
-    snprintf(talk.key, sizeof(talk.key), "interactive %s", run->who);
+    make_key(run, "interactive", talk.key);
     while (result == SSHAUTH_DENIED && !gave_up && !*run->cancelled &&
            talk.tried < run->dest->password_prompts) {
         if (talk.tried > 0)

@@ -67,6 +67,9 @@ read_key(struct check *check)
             SSH_OK)
         check->print =
             ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, len);
+    if (check->print)
+        snprintf(check->run->host_print, sizeof(check->run->host_print), "%s",
+                 check->print);
     ssh_clean_pubkey_hash(&hash);
     ssh_key_free(key);
     check->key.base64 = check->base64;
@@ -327,12 +330,9 @@ enum err
 sshhost_check(struct sshlogin_run *run)
 {
     const struct sshdest *dest = run->dest;
-    struct check *check;
+    struct check *check = calloc(1, sizeof(*check));
     enum err err;
 
-    if (dest->no_host_check_for_localhost && addr_is_loopback(&run->remote))
-        return ERR_OK;
-    check = calloc(1, sizeof(*check));
     if (!check)
         return sshlogin_fail(run, ERR_NO_MEMORY, "out of memory");
     check->run = run;
@@ -340,6 +340,9 @@ sshhost_check(struct sshlogin_run *run)
         err = sshlogin_fail(run, ERR_HOST_KEY, "the host's name is too long");
     else if (!read_key(check))
         err = sshlogin_fail(run, ERR_HOST_KEY, "the host key can't be read");
+    else if (dest->no_host_check_for_localhost &&
+             addr_is_loopback(&run->remote))
+        err = ERR_OK;
     else
         err = judge(check);
     ssh_string_free_char(check->base64);

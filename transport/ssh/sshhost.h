@@ -11,8 +11,8 @@
 bool sshhost_name(const struct sshdest *dest, char *buf);
 
 /* Judges the key of a session that has exchanged keys. May ask a person, and
- * write known_hosts. Returns ERR_OK; ERR_HOST_KEY or ERR_NO_MEMORY with
- * run->text. */
+ * write known_hosts. Returns ERR_OK and run->host_print; ERR_HOST_KEY or
+ * ERR_NO_MEMORY with run->text. */
 enum err sshhost_check(struct sshlogin_run *run);
 
 #endif

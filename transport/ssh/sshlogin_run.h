@@ -18,6 +18,12 @@
 /* Room for a server's name in messages: user, host and port. */
 #define SSHLOGIN_WHO_MAX 600
 
+/* Room for a host key's fingerprint, "SHA256:..." */
+#define SSHLOGIN_PRINT_MAX 64
+
+/* Room for what a secret for a server is kept under. */
+#define SSHLOGIN_KEY_MAX (SSHLOGIN_WHO_MAX + SSHLOGIN_PRINT_MAX + 16)
+
 struct sshlogin_run {
     const struct sshdest *dest;
     struct sshcred *cred;
@@ -31,7 +37,8 @@ struct sshlogin_run {
     int fd;               /* the socket, to be shut down at need */
     unsigned heard_lines; /* before the server's version */
 
-    char who[SSHLOGIN_WHO_MAX];   /* "alice@gw:2222" */
+    char who[SSHLOGIN_WHO_MAX];          /* "alice@gw:2222" */
+    char host_print[SSHLOGIN_PRINT_MAX]; /* of the server's key */
     char heard[128];              /* what the server said before its version */
     char text[SSHLOGIN_TEXT_MAX]; /* what failed, for a person */
 };
