@@ -40,8 +40,8 @@ class Generator:
     def __init__(self, words, limit_s, enter=None):
         self.end = time.monotonic() + limit_s
         self.child = subprocess.Popen(
-            words, preexec_fn=enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True)
+            words, preexec_fn=enter, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def line(self):
         """The next line it prints; raises Failure at its end or too late."""

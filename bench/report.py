@@ -268,7 +268,7 @@ user-space IP link between them (bench/delay.c): TCP itself sees the delay.
 - `direct`: no proxy.
 - `ssh`: `ssh -N -D` of this machine to its sshd, with LogLevel=ERROR so that
   nobody's log is measured; `ssh-gcm`: with `-c aes128-gcm@openssh.com`;
-  `ssh-new`: the one given with `--newer-ssh`, with the sshd that lies beside it.
+  `ssh-new`: that of `--newer-ssh`, with the sshd that lies beside it.
 - `culvert`: the same command line with the program's name changed;
   `culvert-1`, `culvert-2`: with so many workers; `culvert-nodelay`: with
   `--server-nodelay`; `culvert-new`: to the newer sshd.
