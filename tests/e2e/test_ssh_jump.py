@@ -212,3 +212,20 @@ Host *
     equal(len(askpass.asked()), 2, "questions")
     equal(gate.lines("password"), ["password odd True"], "at the gate")
     equal(inner.lines("password"), ["password odd True"], "inside")
+
+
+def test_hosts_with_names_of_any_kind(t):
+    """What the system's resolver, or a command, makes something of."""
+    server = Sshd(t)
+    echo = t.server(Echo)
+    with open(server.known_hosts) as file:
+        key = file.readline().split(None, 1)[1]
+    hosts = t.file("any", f"* {key}")
+    for host in ("db_1", "a+b", "t\u00e4st", "a=b", "x:y"):
+        proxy = t.socks("--connections", 1, "-F", "none", "-i", server.key,
+                        "-o", f"UserKnownHostsFile={hosts}", "-o",
+                        "GlobalKnownHostsFile=/dev/null", "-o",
+                        f"ProxyCommand=nc {server.address} {server.port}",
+                        "-o", f"HostName={host}", "-l", server.user, "there")
+        check_echo(through(t, proxy, echo))
+        proxy.stop()

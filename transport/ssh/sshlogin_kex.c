@@ -28,6 +28,9 @@
 /* ssh reads as many (RFC 4253 4.2 has no limit). */
 #define HEARD_LINES_MAX 1024
 
+/* For a host whose name libssh does not take. */
+#define STAND_IN_HOST "server"
+
 /* Those lines are told at this level. */
 #define HEARD_LEVEL SSH_LOG_DEBUG
 
@@ -181,6 +184,17 @@ set_numbers(struct sshlogin_run *run)
                            dest->compression ? "yes" : "no") == SSH_OK;
 }
 
+/* libssh takes no names that a domain could not have, as "db_1", though it is
+ * not the one who looks them up: it needs a name for GSSAPI alone. */
+static bool
+set_host(struct sshlogin_run *run)
+{
+    return ssh_options_set(run->session, SSH_OPTIONS_HOST, run->dest->host) ==
+               SSH_OK ||
+           ssh_options_set(run->session, SSH_OPTIONS_HOST, STAND_IN_HOST) ==
+               SSH_OK;
+}
+
 static enum err
 set_options(struct sshlogin_run *run)
 {
@@ -191,7 +205,7 @@ set_options(struct sshlogin_run *run)
 
     /* known_hosts are looked up by us: libssh opens its two at each re-key. */
     if (ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &config) ||
-        ssh_options_set(session, SSH_OPTIONS_HOST, dest->host) ||
+        !set_host(run) ||
         ssh_options_set(session, SSH_OPTIONS_USER, dest->user) ||
         ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") ||
         ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") ||
