@@ -23,7 +23,8 @@ python3-asyncssh, told what to do by a JSON object in its first argument.
     drop_at                "connect", "version": ends instead
     logins                 ends what comes after so many logins
     ends                   "eof-only": no CLOSE of its own; "close-only": no
-                           EOF; "more": data after the EOF
+                           EOF; "more": data after the EOF; "at-once": CLOSE
+                           behind the open
     calls                  so many channels it opens itself once one is in
 
 Each line on standard output is something that it saw.
@@ -87,6 +88,9 @@ class Forward(asyncssh.SSHTCPSession):
             chan._close_send = lambda: None
 
     def session_started(self):
+        if self.state.get("ends") == "at-once":
+            self.chan.close()
+            return
         asyncio.ensure_future(self.pump())
 
     def connection_lost(self, exc):

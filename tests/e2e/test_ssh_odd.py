@@ -320,6 +320,17 @@ def test_close_without_end(t):
     check_echo(through(t, proxy, t.server(Echo)))
 
 
+def test_close_at_once(t):
+    """It was open, however short: no failure, and no wait."""
+    echo = t.server(Echo)
+    proxy = ssh_socks(t, Odd(t, ends="at-once"))
+    began = time.monotonic()
+    for _ in range(10):
+        gone(through(t, proxy, echo))
+    took = time.monotonic() - began
+    check(took < scaled(5), f"10 took {took:.1f} s")
+
+
 def test_data_after_the_end(t):
     """SSH-8: it is nobody's."""
     server = Odd(t, ends="more")

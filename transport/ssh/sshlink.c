@@ -114,6 +114,9 @@ fail_by_libssh(struct sshlink *link)
     if (strncmp(text, said, sizeof(said) - 1) == 0)
         sshlink_fail(link, ERR_RESET, "disconnected by the server: %s",
                      text + sizeof(said) - 1);
+    else if (!*text)
+        sshlink_fail(link, ERR_PROTOCOL,
+                     "protocol error: the server sent what can't be read");
     else
         sshlink_fail(link, ERR_PROTOCOL, "protocol error: %s", text);
 }

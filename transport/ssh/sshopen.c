@@ -71,7 +71,8 @@ sshopen_look(struct sshlink *link)
     struct sshchan *next;
 
     DL_FOREACH_SAFE (link->phases[SSHCHAN_OPENING], chan, next) {
-        if (!ssh_channel_is_open(chan->channel))
+        /* One that was closed with the packet after is open no longer. */
+        if (!ssh_channel_is_open(chan->channel) && !chan->has_close)
             continue;
         if (!link->is_tcp) {
             double took = clock_seconds() - chan->asked;
