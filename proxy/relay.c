@@ -222,8 +222,13 @@ copy_turn(struct relay_way *way)
     while (moved < COPY_TURN_BYTES) {
         size_t got = 0;
         size_t put = 0;
-        enum err err = stream_read(way->from, scratch, size, &got);
+        size_t room = stream_room(way->to);
+        enum err err;
 
+        way->waits = room == 0;
+        if (way->waits)
+            return ERR_AGAIN;
+        err = stream_read(way->from, scratch, room < size ? room : size, &got);
         if (err)
             return err;
         moved += got;
@@ -239,7 +244,7 @@ copy_turn(struct relay_way *way)
         if (turn_to_bulk(way, got))
             return ERR_OK;
         /* A short read emptied the source: no need to hear EAGAIN. */
-        if (got < size)
+        if (got < size && got < room)
             return ERR_AGAIN;
     }
     return ERR_OK;
@@ -301,6 +306,7 @@ pump(struct relay_way *way)
 
     if (way->state == RELAY_SHUT)
         return ERR_OK;
+    way->waits = false;
     err = flush(way);
     if (err == ERR_AGAIN)
         return ERR_OK;
@@ -345,9 +351,9 @@ want(struct relay *relay)
         const struct relay_way *in = &relay->ways[1 - i];
         unsigned events = 0;
 
-        if (out->state == RELAY_FLOW && !has_kept(out))
+        if (out->state == RELAY_FLOW && !has_kept(out) && !out->waits)
             events |= STREAM_READABLE;
-        if (in->state != RELAY_SHUT && has_kept(in))
+        if (in->state != RELAY_SHUT && (has_kept(in) || in->waits))
             events |= STREAM_WRITABLE;
         stream_want(out->from, events);
         allow_pouring(&relay->ways[i]);

@@ -41,6 +41,7 @@ struct relay_way {
     struct stream *from;
     struct stream *to;
     enum relay_state state;
+    bool waits;              /* the sink has no room: nothing was read for it */
     bool broken;             /* the sink failed: nothing more goes this way */
     uint64_t bytes;          /* moved into the sink */
     uint64_t told;           /* of these, that the owner was told of */

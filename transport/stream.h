@@ -52,6 +52,7 @@ struct stream_ops {
     void (*want)(struct stream *stream, unsigned events);
     void (*close)(struct stream *stream, enum stream_close how);
     int (*splice_fd)(struct stream *stream); /* NULL: has none */
+    size_t (*room)(struct stream *stream);   /* NULL: can't tell */
     void (*pour)(struct stream *stream,
                  const struct stream_sink *sink); /* NULL */
 };
@@ -117,6 +118,14 @@ static inline int
 stream_splice_fd(struct stream *stream)
 {
     return stream->ops->splice_fd ? stream->ops->splice_fd(stream) : -1;
+}
+
+/* How many bytes a write would take now; 0: it would return ERR_AGAIN. More
+ * than there is in the world where the stream can't tell, or would fail. */
+static inline size_t
+stream_room(struct stream *stream)
+{
+    return stream->ops->room ? stream->ops->room(stream) : SIZE_MAX;
 }
 
 /* Allows a stream to write what it receives into the sink as it comes, without

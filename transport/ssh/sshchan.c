@@ -267,5 +267,6 @@ static const struct stream_ops chan_ops = {
     .finish = sshchan_finish,
     .want = chan_want,
     .close = chan_close,
+    .room = sshchan_room,
     .pour = sshchan_pour,
 };

@@ -12,15 +12,31 @@
 /* A path with a shorter round trip is near. */
 #define NEAR_SECONDS 0.002
 
-/* How many bytes may be handed over now, apart from what waits on the link. */
+/* How many bytes may be handed over now, apart from what waits on the link.
+ * Where the bound is our own, whole packets. */
 static uint32_t
 room(struct sshchan *chan)
 {
+    uint32_t window = ssh_channel_window_size(chan->channel);
     double rtt = chan->link->rtt;
+    uint32_t bytes = sshpace_room(&chan->pace, &chan->link->pace, window,
+                                  rtt > 0 && rtt < NEAR_SECONDS);
 
-    return sshpace_room(&chan->pace, &chan->link->pace,
-                        ssh_channel_window_size(chan->channel),
-                        rtt > 0 && rtt < NEAR_SECONDS);
+    return bytes < window ? bytes - bytes % PACKET_BYTES : bytes;
+}
+
+size_t
+sshchan_room(struct stream *stream)
+{
+    struct sshchan *chan = sshchan_of(stream);
+    uint32_t bytes;
+
+    if (sshchan_is_shut(chan))
+        return SIZE_MAX;
+    if (!sshlink_has_room(chan->link, false))
+        return 0;
+    bytes = room(chan);
+    return bytes < WRITE_BYTES ? bytes : WRITE_BYTES;
 }
 
 bool

@@ -231,6 +231,7 @@ void sshchan_loosen(struct sshchan *chan);
 
 enum err sshchan_writev(struct stream *stream, const struct iovec *parts,
                         int count, size_t *put);
+size_t sshchan_room(struct stream *stream);
 enum err sshchan_finish(struct stream *stream);
 
 /* --- sshrun.c ------------------------------------------------------------- */
