@@ -42,10 +42,10 @@ struct forward {
 };
 
 struct settings {
-    struct forward *forwards; /* in the order given; with control_word what is
-                               * asked for, and nothing of ssh_config's files */
+    struct forward *forwards;  /* in the order given; with control_word what is
+                                * asked for, and nothing of ssh_config's files */
     struct sshdest_list texts; /* of the forwards */
-    unsigned workers;         /* 0: as many as there are processors */
+    unsigned workers;          /* 0: as many as there are processors */
 
     struct sshdest *ssh;  /* the server that connections leave through, owned;
                            * NULL: straight from here */

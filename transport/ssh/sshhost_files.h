@@ -37,8 +37,8 @@ struct sshhost_found sshhost_find(const struct sshdest *dest,
                                   const struct sshhost_key *key);
 
 /* A comma-separated list of host key algorithms, dest's or the usual ones,
- * those first for which there are keys of this server, so that one with several keys isn't taken for a
- * changed one. Returns buf; cut at a whole name. */
+ * those first for which there are keys of this server, so that one with several
+ * keys isn't taken for a changed one. Returns buf; cut at a whole name. */
 char *sshhost_algorithms(const struct sshdest *dest, const char *name,
                          char *buf, size_t size);
 
