@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libssh/server.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -28,13 +27,6 @@
 /* A read of so much is of bulk. */
 #define BULK_BYTES (16u * 1024)
 
-/* How often rates and round-trip times are looked at while bytes move. */
-#define TICK_SECONDS 0.2
-
-/* After so many in which nothing moved there is nothing left to be looked at.
- */
-#define IDLE_TICKS 20
-
 static void on_task(struct task *task);
 
 /* --- being up ------------------------------------------------------------- */
@@ -59,8 +51,7 @@ stop_watching(struct sshlink *link)
     struct ev_loop *loop = worker_loop(link->worker);
 
     ev_io_stop(loop, &link->watcher);
-    ev_timer_stop(loop, &link->alive);
-    ev_timer_stop(loop, &link->tick);
+    sshalive_stop(link);
 }
 
 void
@@ -182,16 +173,6 @@ acknowledge(struct sshlink *link)
 }
 
 static void
-start_ticking(struct sshlink *link)
-{
-    if (ev_is_active(&link->tick))
-        return;
-    link->ticked_at = clock_seconds();
-    link->idle_ticks = 0;
-    ev_timer_again(worker_loop(link->worker), &link->tick);
-}
-
-static void
 pump(struct sshlink *link)
 {
     size_t got = 0;
@@ -210,7 +191,7 @@ pump(struct sshlink *link)
     dispatch(link);
     link->exchanges = false;
     link->has_news = true;
-    start_ticking(link);
+    sshalive_moves(link);
     sshlink_touch(link);
 }
 
@@ -315,104 +296,6 @@ on_task(struct task *task)
     tell_down(link);
 }
 
-/* --- whether it lives ----------------------------------------------------- */
-
-static double
-patience(const struct sshdest *dest)
-{
-    unsigned count = dest->alive_count_max > 1 ? dest->alive_count_max : 2;
-
-    return (double)dest->alive_interval * count;
-}
-
-static void
-send_probe(struct sshlink *link)
-{
-    uint64_t before = sshio_sent(link->io);
-
-    /* The first call may do no more than take the answer to the last one. */
-    ssh_send_keepalive(link->session);
-    if (sshio_sent(link->io) == before)
-        ssh_send_keepalive(link->session);
-    link->probes++;
-    sshlink_touch(link);
-}
-
-static void
-on_alive(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct sshlink *link = timer->data;
-    const struct sshdest *dest = link->dest;
-    double silence = clock_seconds() - link->heard;
-    double due = (double)dest->alive_interval * (link->probes + 1);
-
-    (void)events;
-    if (silence >= patience(dest) - 0.01 && link->probes > 0) {
-        sshlink_fail(link, ERR_TIMED_OUT,
-                     "nothing was heard from the server for %.0f s", silence);
-        return;
-    }
-    if (silence >= due - 0.01) {
-        send_probe(link);
-        due += dest->alive_interval;
-    }
-    timer->repeat = due - silence > 0.01 ? due - silence : 0.01;
-    ev_timer_again(loop, timer);
-}
-
-/* Bytes a second, and the path's round-trip time. */
-static void
-look_at_path(struct sshlink *link)
-{
-    struct tcp_info info = {0};
-    socklen_t len = sizeof(info);
-
-    if (link->is_tcp &&
-        getsockopt(link->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
-        unsigned us = info.tcpi_min_rtt > 0 && info.tcpi_min_rtt < ~0u
-                          ? info.tcpi_min_rtt
-                          : info.tcpi_rtt;
-
-        link->rtt = us * 1e-6;
-    }
-    atomic_store_explicit(&link->load->rtt_us, (unsigned)(link->rtt * 1e6),
-                          memory_order_relaxed);
-}
-
-static uint64_t
-moved(const struct sshlink *link)
-{
-    return atomic_load_explicit(&link->load->in, memory_order_relaxed) +
-           atomic_load_explicit(&link->load->out, memory_order_relaxed);
-}
-
-static void
-on_tick(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct sshlink *link = timer->data;
-    struct sshchan *chan;
-    double now = clock_seconds();
-    uint64_t all = moved(link);
-    double rate = now > link->ticked_at
-                      ? (double)(all - link->ticked) / (now - link->ticked_at)
-                      : 0;
-
-    (void)events;
-    link->ticked = all;
-    link->ticked_at = now;
-    atomic_store_explicit(&link->load->rate,
-                          rate < 4e9 ? (unsigned)rate : 4000000000u,
-                          memory_order_relaxed);
-    look_at_path(link);
-    sshopen_ask(link);
-    DL_FOREACH2(link->blocked, chan, blocked_next)
-    sshchan_loosen(chan);
-    sshlink_touch(link);
-    link->idle_ticks = rate > 0 ? 0 : link->idle_ticks + 1;
-    if (link->idle_ticks > IDLE_TICKS && !link->phases[SSHCHAN_OPENING])
-        ev_timer_stop(loop, timer);
-}
-
 /* --- beginning and end ---------------------------------------------------- */
 
 void *
@@ -451,7 +334,7 @@ sshlink_let_go(struct sshlink *link)
 static void
 set_socket(struct sshlink *link)
 {
-    unsigned bound = (unsigned)(patience(link->dest) * 1000);
+    unsigned bound = (unsigned)(sshalive_patience(link) * 1000);
     int notsent = NOTSENT_BYTES;
     int domain = 0;
     int on = 1;
@@ -474,16 +357,10 @@ set_socket(struct sshlink *link)
 static void
 set_watchers(struct sshlink *link)
 {
-    struct ev_loop *loop = worker_loop(link->worker);
-    double interval = link->dest->alive_interval;
-
     ev_io_init(&link->watcher, on_io, link->fd, EV_READ);
-    ev_timer_init(&link->alive, on_alive, 0., interval);
-    ev_timer_init(&link->tick, on_tick, 0., TICK_SECONDS);
-    link->watcher.data = link->alive.data = link->tick.data = link;
-    ev_io_start(loop, &link->watcher);
-    if (interval > 0)
-        ev_timer_again(loop, &link->alive);
+    link->watcher.data = link;
+    ev_io_start(worker_loop(link->worker), &link->watcher);
+    sshalive_start(link);
 }
 
 static struct sshlink *
@@ -538,7 +415,6 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
         goto fail;
     ssh_set_blocking(link->session, 0);
     set_socket(link);
-    look_at_path(link);
     set_watchers(link);
     if (link->dest->server_nodelay)
         sshrun_start(link);

@@ -234,6 +234,18 @@ enum err sshchan_writev(struct stream *stream, const struct iovec *parts,
 size_t sshchan_room(struct stream *stream);
 enum err sshchan_finish(struct stream *stream);
 
+/* --- sshalive.c ----------------------------------------------------------- */
+
+/* Starts to ask the server whether it lives, and what the path is like. */
+void sshalive_start(struct sshlink *link);
+void sshalive_stop(struct sshlink *link);
+
+/* Bytes move: rates are to be taken. */
+void sshalive_moves(struct sshlink *link);
+
+/* The seconds of silence that are borne; 0: any. */
+double sshalive_patience(const struct sshlink *link);
+
 /* --- sshrun.c ------------------------------------------------------------- */
 
 /* Runs `true` on the server, so that it sets TCP_NODELAY; once. */
