@@ -224,10 +224,12 @@ format-check: deps-lint
 tidy: deps deps-lint
 	clang-tidy --quiet --warnings-as-errors='*' $(SRC) -- $(BASE)
 
+# cppcheck does not see that the loops of utlist set their variable: the compilers
+# and clang-tidy look for that.
 lint: deps-lint format-check man
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability \
 	    --inline-suppr --suppress=missingIncludeSystem \
-	    --suppress=unknownMacro --error-exitcode=1 \
+	    --suppress=unknownMacro --suppress=uninitvar --error-exitcode=1 \
 	    -I. $(SRC)
 
 # Every header compiles alone.
