@@ -8,9 +8,10 @@ import socket
 import threading
 import time
 
-from harness import Failed, check, equal, matches, scaled, wait_until
+from harness import CULVERT, Failed, check, equal, matches, scaled, wait_until
 from origins import Echo, Full, Server, Source
 from sshd import Cut, Sshd, slow_names
+from touch_agent import TouchAgent
 from wire import (GREETED, GREETING, check_echo, gone, refusal,
                   socks5, take, take_all, take_reply, through)
 
@@ -189,6 +190,24 @@ def test_small_requests_leave_the_link_that_has_bulk(t):
         check_echo(sock)
     line = proxy.wait_line("link to .* lost")
     matches(r"lost: .*; \d+ streams? ended$", line)
+
+
+def test_a_key_that_is_touched_makes_one_link(t):
+    agent = TouchAgent(t)
+    key = t.tmp("touched")
+    t.file("touched.pub", agent.public_text)
+    server, echo = Sshd(t, keys=[key]), t.server(Echo)
+    path = t.tmp("control")
+    args = ["-F", "none", "-p", server.port, "-o",
+            f"UserKnownHostsFile={server.known_hosts}", server.destination]
+    proxy = t.socks("-M", "-S", path, "--workers", 2, *args, env=agent.env)
+    held = [through(t, proxy, echo) for _ in range(6)]
+    for sock in held:
+        check_echo(sock)
+    status = t.run([CULVERT, "-S", path, "-O", "status",
+                    server.destination]).stdout.decode()
+    equal(status.count("\nlink "), 1, f"links in {status!r}")
+    equal(agent.touches, 1, "touches")
 
 
 def test_connections_1_is_one_link(t):

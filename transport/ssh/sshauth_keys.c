@@ -232,6 +232,19 @@ tell_agents(struct sshauth_keys *keys, const struct offer *offer)
         offer->certificate ? " with its certificate" : "");
 }
 
+/* A security key's, which somebody has to touch each time: its kind begins so,
+ * behind its length. */
+static bool
+needs_touch(const struct sshauth_keys *keys, const struct offer *offer)
+{
+    static const char kind[] = "sk-";
+    const struct sshauth_agent_key *key =
+        sshauth_agent_key(keys->agent, offer->agent_index);
+    const size_t len = sizeof(kind) - 1;
+
+    return key->len >= 4 + len && memcmp(key->blob + 4, kind, len) == 0;
+}
+
 /* Shows libssh all that are left of the agent's. It stops at one that the
  * server took for a part of what it wants, and at one that would not sign: the
  * rest is for the next call. */
@@ -262,6 +275,8 @@ offer_agents(struct sshauth_keys *keys)
             answer = ssh_userauth_agent(run->session, NULL);
         while (sshauth_again(run, &wait, answer));
     used = sshauth_agent_signed(keys->agent);
+    if (used > 0 && (answer == SSH_AUTH_SUCCESS || answer == SSH_AUTH_PARTIAL))
+        run->person |= needs_touch(keys, &keys->offers[first + used - 1]);
     if (used == 0 || answer == SSH_AUTH_DENIED)
         used = count;
     for (; used > 0; used--)

@@ -26,7 +26,8 @@ struct sshlogin_outcome {
     enum err err;
     ssh_session session; /* given when err is ERR_OK: non-blocking, its
                           * descriptor (ssh_get_fd) O_NONBLOCK */
-    bool person;         /* took an answer that can't be given again */
+    bool person;         /* took an answer that can't be given again, or a
+                          * touch */
     const char *text;    /* the step and what to try; lent. "" when ERR_OK */
 };
 
