@@ -144,6 +144,8 @@ sshchan_reap(struct sshlink *link)
     DL_FOREACH_SAFE (link->phases[SSHCHAN_CLOSING], chan, next) {
         if (!chan->sent_close)
             send_close(chan);
+        if (link->is_down) /* none is left in the list */
+            return;
         if (chan->sent_close && chan->has_close)
             sshchan_free(chan);
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -334,7 +335,8 @@ sshlink_let_go(struct sshlink *link)
 static void
 set_socket(struct sshlink *link)
 {
-    unsigned bound = (unsigned)(sshalive_patience(link) * 1000);
+    double most = sshalive_patience(link);
+    unsigned bound = most < INT_MAX / 1000 ? (unsigned)(most * 1000) : 0;
     int notsent = NOTSENT_BYTES;
     int domain = 0;
     int on = 1;

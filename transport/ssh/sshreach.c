@@ -1,5 +1,6 @@
 #include "transport/ssh/sshreach.h"
 
+#include <limits.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -98,7 +99,9 @@ say_failure(struct sshreach *reach, enum err err)
 static void
 set_socket(const struct sshdest *dest, int fd)
 {
-    unsigned wait_ms = dest->alive_interval * dest->alive_count_max * 1000;
+    double seconds = (double)dest->alive_interval * dest->alive_count_max;
+    unsigned wait_ms =
+        seconds < INT_MAX / 1000 ? (unsigned)(seconds * 1000) : 0;
     int off = 0;
 
     if (!dest->tcp_keepalive)
