@@ -175,7 +175,7 @@ enum err
 log_reopen(void)
 {
     enum err err;
-    int fd;
+    int fd = -1;
 
     if (!sink.path)
         return ERR_OK;

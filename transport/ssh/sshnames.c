@@ -30,7 +30,7 @@ find(struct sshnames *names, const char *name, char text[TARGET_NAME_MAX + 1])
     for (size_t i = 0; i < len; i++)
         text[i] = (char)tolower((unsigned char)name[i]);
     text[len] = 0;
-    HASH_FIND_STR(names->names, text, found);
+    HASH_FIND(hh, names->names, text, len, found);
     return found;
 }
 
