@@ -105,6 +105,21 @@ class Crude:
 
 # --- keys ---------------------------------------------------------------------
 
+def test_agent_that_never_answers(t):
+    """As one does that is reached through a connection that died."""
+    path = t.tmp("agent")
+    agent = socket.socket(socket.AF_UNIX)
+    t.defer(agent.close)
+    agent.bind(path)
+    agent.listen(4)
+    echo = t.server(Echo)
+    done = t.run([CULVERT, "-W", f"127.0.0.1:{echo.port}",
+                  *args_of(Sshd(t))], 40, input=b"to and fro",
+                 env=sanitizer_environment(t.new_report(),
+                                           {"SSH_AUTH_SOCK": path}))
+    equal((done.returncode, done.stdout), (0, b"to and fro"), "by -W")
+
+
 def test_key_files_of_each_kind(t):
     keys = [make_key(t, f"key_{kind}", kind)
             for kind in ("ed25519", "ecdsa", "rsa")]

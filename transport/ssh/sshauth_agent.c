@@ -23,6 +23,13 @@
 #define MESSAGE_MAX (256u * 1024)
 #define KEYS_MAX    2048
 
+/* How long an agent may take to tell its keys, which some unlock at a person's
+ * word, and to sign, for which one may be asked. One that is reached through a
+ * connection that died never answers: a login has other keys, and a link is to
+ * be made anew. */
+#define LIST_SECONDS 20
+#define SIGN_SECONDS 150
+
 /* A message, without its length. */
 struct message {
     uint8_t *bytes;
@@ -198,6 +205,16 @@ list_keys(struct sshauth_agent *agent)
     return true;
 }
 
+/* How long each call waits from now on; connect(2) too. */
+static void
+set_patience(int fd, int seconds)
+{
+    const struct timeval wait = {.tv_sec = seconds};
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+}
+
 static enum err
 connect_to(const char *path, int *fd)
 {
@@ -210,6 +227,7 @@ connect_to(const char *path, int *fd)
     made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (made < 0)
         return err_from_errno(errno);
+    set_patience(made, LIST_SECONDS);
     if (connect(made, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         enum err err = err_from_errno(errno);
 
@@ -233,11 +251,13 @@ sshauth_agent_create(const char *path, struct sshauth_agent **agent)
     err = connect_to(path, &made->fd);
     if (!err && !list_keys(made))
         err = ERR_PROTOCOL;
-    if (err)
+    if (err) {
         sshauth_agent_destroy(made);
-    else
-        *agent = made;
-    return err;
+        return err;
+    }
+    set_patience(made->fd, SIGN_SECONDS);
+    *agent = made;
+    return ERR_OK;
 }
 
 size_t

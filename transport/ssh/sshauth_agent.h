@@ -24,7 +24,7 @@ struct sshauth_agent_key {
 
 /* Connects to the agent's socket and asks for its keys. Returns ERR_OK, and
  * *agent (sshauth_agent_destroy); ERR_NO_SUCH_PATH, ERR_REFUSED... when there
- * is none; ERR_PROTOCOL. Blocks. */
+ * is none; ERR_PROTOCOL, for one that is silent for long, too. Blocks. */
 enum err sshauth_agent_create(const char *path, struct sshauth_agent **agent);
 
 /* Takes it out of the session too, which must still be there if it was
