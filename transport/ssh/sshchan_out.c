@@ -25,25 +25,35 @@ room(struct sshchan *chan)
     return bytes < window ? bytes - bytes % PACKET_BYTES : bytes;
 }
 
+/* Keystrokes go before what bulk has filled the link with. */
+static bool
+may_send(const struct sshchan *chan)
+{
+    return sshlink_has_room(chan->link, !chan->is_bulk);
+}
+
 size_t
 sshchan_room(struct stream *stream)
 {
     struct sshchan *chan = sshchan_of(stream);
-    uint32_t bytes;
+    size_t most = WRITE_BYTES;
+    size_t bytes;
 
     if (sshchan_is_shut(chan))
         return SIZE_MAX;
-    if (!sshlink_has_room(chan->link, false))
-        return 0;
+    if (!sshlink_has_room(chan->link, false)) {
+        most = SMALL_BYTES;
+        if (!may_send(chan))
+            return 0;
+    }
     bytes = room(chan);
-    return bytes < WRITE_BYTES ? bytes : WRITE_BYTES;
+    return bytes < most ? bytes : most;
 }
 
 bool
 sshchan_is_writable(struct sshchan *chan)
 {
-    return sshchan_is_shut(chan) ||
-           (sshlink_has_room(chan->link, false) && room(chan) > 0);
+    return sshchan_is_shut(chan) || (may_send(chan) && room(chan) > 0);
 }
 
 void
@@ -85,6 +95,7 @@ sshchan_writev(struct stream *stream, const struct iovec *parts, int count,
 
     if (sshchan_is_shut(chan) || chan->finished)
         return ERR_RESET;
+    chan->is_bulk = !small;
     open = room(chan);
     if (open == 0 || !sshlink_has_room(chan->link, small))
         return ERR_AGAIN;

@@ -62,6 +62,7 @@ struct sshchan {
     bool has_eof;    /* the peer has sent its end */
     bool has_close;  /* the peer has closed */
     bool sent_close;
+    bool is_bulk; /* the last write was more than a keystroke's worth */
 
     const struct stream_sink *sink; /* where bytes may go at once, or NULL */
     size_t poured;                  /* that went there, and weren't told yet */
