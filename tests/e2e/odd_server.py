@@ -25,6 +25,7 @@ python3-asyncssh, told what to do by a JSON object in its first argument.
     ends                   "eof-only": no CLOSE of its own; "close-only": no
                            EOF; "more": data after the EOF; "at-once": CLOSE
                            behind the open
+    overrun                so many bytes at once on a channel, past any window
     calls                  so many channels it opens itself once one is in
 
 Each line on standard output is something that it saw.
@@ -91,6 +92,9 @@ class Forward(asyncssh.SSHTCPSession):
         if self.state.get("ends") == "at-once":
             self.chan.close()
             return
+        packet = String(bytes(1 << 15))
+        for _ in range(self.state.get("overrun", 0) >> 15):
+            self.chan.send_packet(MSG_CHANNEL_DATA, packet)
         asyncio.ensure_future(self.pump())
 
     def connection_lost(self, exc):

@@ -182,6 +182,17 @@ def test_open_that_is_never_answered(t):
 
 # --- key exchanges ------------------------------------------------------------
 
+def test_more_than_the_window(t):
+    """A server that sends more than it may, to a client that does not read,
+    loses its link: libssh would hold 256 MB of it, and then leave a hole."""
+    server = Odd(t, overrun=64 << 20)
+    proxy = ssh_socks(t, server)
+    sock = through(t, proxy, t.server(Echo))
+    proxy.wait_line(r"link to .* lost: .*more than a channel's window",
+                    seconds=30)
+    sock.close()
+
+
 def test_key_exchanges_under_load(t):
     server = Odd(t, rekey_bytes=200000)
     proxy = ssh_socks(t, server)

@@ -10,6 +10,10 @@
  * readers that stall at a bad time can make us hold. */
 #define EXTRA_MAX_BYTES (64u * 1024 * 1024)
 
+/* More than any window of ours lets a server send: libssh does not mind, holds
+ * up to 256 MB, and drops it then without a word. */
+#define BUFFERED_MAX_BYTES (SSHWINDOW_MAX + 2 * SSHWINDOW_FLOOR)
+
 /* --- libssh's callbacks: they note, and act later ------------------------- */
 
 /* Writes what has come into the sink: a socket's stream, whose calls reach
@@ -46,6 +50,8 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
     SSHLINK_COUNT(chan->link, in, came);
     went = pour_out(chan, bytes, len);
     chan->buffered = len - went;
+    if (chan->buffered > BUFFERED_MAX_BYTES)
+        chan->link->is_overrun = true;
     sshchan_attend(chan);
     return (int)went;
 }

@@ -146,6 +146,9 @@ dispatch(struct sshlink *link)
     ssh_set_log_userdata(NULL);
     if (has_ended(link))
         fail_by_libssh(link);
+    else if (link->is_overrun)
+        sshlink_fail(link, ERR_PROTOCOL,
+                     "the server sends more than a channel's window");
     else if (stuck)
         sshlink_fail(link, ERR_PROTOCOL, "libssh reads no more");
 }

@@ -98,6 +98,7 @@ struct sshlink {
     struct task task;
     struct task release;
 
+    bool is_overrun;    /* the server sends more than it may */
     bool is_down;       /* it has ended */
     bool told_down;     /* and so has the owner been told */
     bool has_destroyed; /* the owner has left */
