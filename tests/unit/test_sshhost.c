@@ -2,10 +2,12 @@
 #include "transport/ssh/sshhost_files.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "transport/ssh/sshhost.h"
@@ -71,6 +73,28 @@ find(const char *user, const char *global)
         found.file = strcmp(found.file, bed.user) == 0 ? "user" : "global";
     end(&bed);
     return found;
+}
+
+/* Not even known: the key would be taken for a new one, and accepted. */
+Test(sshhost, file_that_cannot_be_read_now)
+{
+    const struct sshhost_key key = {"gw", TYPE, MINE};
+    struct rlimit limit, none;
+    struct sshhost_found found;
+    struct bed bed;
+
+    start(&bed, "", "");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    found = sshhost_find(bed.dest, &key);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_assert_eq(found.error, EMFILE);
+    cr_assert_str_eq(found.unread, bed.global);
+    found = sshhost_find(bed.dest, &key);
+    cr_assert_eq(found.error, 0);
+    end(&bed);
 }
 
 Test(sshhost, a_key_is_found_in_any_file)

@@ -286,7 +286,8 @@ find_without_port(struct check *check)
         return;
     key.name = name;
     found = sshhost_find(dest, &key);
-    if (found.state == SSHHOST_SAME || found.state == SSHHOST_REVOKED)
+    if (found.error || found.state == SSHHOST_SAME ||
+        found.state == SSHHOST_REVOKED)
         check->found = found;
 }
 
@@ -309,8 +310,12 @@ judge(struct check *check)
                              file);
     }
     check->found = sshhost_find(check->run->dest, &check->key);
-    if (check->found.state == SSHHOST_NEW)
+    if (!check->found.error && check->found.state == SSHHOST_NEW)
         find_without_port(check);
+    if (check->found.error)
+        return sshlogin_fail(check->run, err_from_errno(check->found.error),
+                             "the host key can't be checked: %s: %s",
+                             check->found.unread, strerror(check->found.error));
     switch (check->found.state) {
     case SSHHOST_SAME:
         return ERR_OK;

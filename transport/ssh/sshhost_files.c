@@ -1,5 +1,6 @@
 #include "transport/ssh/sshhost_files.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,17 @@ struct algorithms {
     unsigned known;
 };
 
-static void
+/* Whether a file may be there all the same, and be read the next time. As with
+ * ssh one that is missing, forbidden or none says nothing. */
+static bool
+is_passing(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM ||
+           error == EIO || error == ESTALE;
+}
+
+/* Returns 0, or the errno of a failure for now alone. */
+static int
 visit_file(const char *path, const char *name,
            void (*see)(void *arg, const struct visit *visit), void *arg)
 {
@@ -40,27 +51,45 @@ visit_file(const char *path, const char *name,
     struct sshknown_line line;
     struct visit visit = {.file = path, .line = &line};
     ssize_t len;
+    int error;
 
     if (!file)
-        return;
+        return is_passing(errno) ? errno : 0;
+    errno = 0;
     while ((len = getline(&text, &size, file)) >= 0) {
         visit.number++;
         if (sshknown_read(text, (size_t)len, &line) &&
             sshknown_matches(&line, name))
             see(arg, &visit);
+        errno = 0;
     }
+    error = errno;
     free(text);
     fclose(file);
+    return is_passing(error) ? error : 0;
 }
 
-static void
+/* *unread: the file that could not be read for now, if there is one. Returns
+ * the errno of that, or 0. */
+static int
 visit_files(const struct sshdest *dest, const char *name,
-            void (*see)(void *arg, const struct visit *visit), void *arg)
+            void (*see)(void *arg, const struct visit *visit), void *arg,
+            const char **unread)
 {
-    for (size_t i = 0; i < dest->user_known_hosts.count; i++)
-        visit_file(dest->user_known_hosts.item[i], name, see, arg);
-    for (size_t i = 0; i < dest->global_known_hosts.count; i++)
-        visit_file(dest->global_known_hosts.item[i], name, see, arg);
+    const struct sshdest_list *const lists[] = {&dest->user_known_hosts,
+                                                &dest->global_known_hosts};
+    int failed = 0;
+
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < lists[i]->count; j++) {
+            int error = visit_file(lists[i]->item[j], name, see, arg);
+
+            if (!error)
+                continue;
+            failed = error;
+            *unread = lists[i]->item[j];
+        }
+    return failed;
 }
 
 struct finder {
@@ -117,7 +146,8 @@ sshhost_find(const struct sshdest *dest, const struct sshhost_key *key)
 {
     struct finder finder = {.key = key};
 
-    visit_files(dest, key->name, see_line, &finder);
+    finder.found.error =
+        visit_files(dest, key->name, see_line, &finder, &finder.found.unread);
     return finder.found;
 }
 
@@ -179,10 +209,11 @@ sshhost_algorithms(const struct sshdest *dest, const char *name, char *buf,
 {
     const char *given = dest->host_key_algorithms;
     struct algorithms algorithms = {.list = given ? given : usual_algorithms};
+    const char *unread; /* which sshhost_find will say */
     size_t len;
 
     buf[0] = 0;
-    visit_files(dest, name, see_type, &algorithms);
+    visit_files(dest, name, see_type, &algorithms, &unread);
     len = append_algorithms(&algorithms, true, buf, 0, size);
     append_algorithms(&algorithms, false, buf, len, size);
     return buf;

@@ -29,6 +29,9 @@ struct sshhost_found {
     unsigned line;      /* its number, from 1 */
     bool has_authority; /* a @cert-authority line is about this server */
     bool has_other;     /* so is a key of another type */
+    const char *unread; /* with an error: the file that it is about */
+    int error;          /* a file could not be read for now (descriptors,
+                         * memory, disk), so nothing of this counts; or 0 */
 };
 
 /* Looks a key up in the user's files, then in the system's; missing files say

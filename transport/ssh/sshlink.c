@@ -55,6 +55,26 @@ stop_watching(struct sshlink *link)
     sshalive_stop(link);
 }
 
+/* What libssh calls a disconnect, with the server's own words behind it. */
+static const char said[] = "Received SSH_MSG_DISCONNECT: ";
+
+static bool
+was_told(const char *text)
+{
+    return strncmp(text, said, sizeof(said) - 1) == 0;
+}
+
+bool
+sshlink_lacks_memory(const struct sshlink *link)
+{
+    const char *text;
+
+    if (ssh_get_error_code(link->session) != SSH_FATAL)
+        return false;
+    text = ssh_get_error(link->session);
+    return strstr(text, "Out of memory") && !was_told(text);
+}
+
 void
 sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
 {
@@ -100,10 +120,9 @@ has_ended(const struct sshlink *link)
 static void
 fail_by_libssh(struct sshlink *link)
 {
-    static const char said[] = "Received SSH_MSG_DISCONNECT: ";
     const char *text = ssh_get_error(link->session);
 
-    if (strncmp(text, said, sizeof(said) - 1) == 0)
+    if (was_told(text))
         sshlink_fail(link, ERR_RESET, "disconnected by the server: %s",
                      text + sizeof(said) - 1);
     else if (!*text)
@@ -111,6 +130,17 @@ fail_by_libssh(struct sshlink *link)
                      "protocol error: the server sent what can't be read");
     else
         sshlink_fail(link, ERR_PROTOCOL, "protocol error: %s", text);
+}
+
+/* Which channels lack something is not known: nothing more is read of any. */
+static void
+fail_by_memory(struct sshlink *link)
+{
+    struct sshchan *chan;
+
+    DL_FOREACH (link->phases[SSHCHAN_OPEN], chan)
+        chan->buffered = 0;
+    sshlink_fail(link, ERR_NO_MEMORY, "out of memory");
 }
 
 static void
@@ -138,13 +168,15 @@ dispatch(struct sshlink *link)
         size_t before = sshio_unread(link->io);
 
         ssh_event_dopoll(link->event, 0);
-        if (has_ended(link))
+        if (has_ended(link) || sshlink_lacks_memory(link))
             break;
         stuck = sshio_unread(link->io) == before ? stuck + 1 : 0;
     }
     sshio_listen(link->io, false);
     ssh_set_log_userdata(NULL);
-    if (has_ended(link))
+    if (sshlink_lacks_memory(link))
+        fail_by_memory(link);
+    else if (has_ended(link))
         fail_by_libssh(link);
     else if (link->is_overrun)
         sshlink_fail(link, ERR_PROTOCOL,

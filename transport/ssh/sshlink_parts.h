@@ -135,6 +135,11 @@ struct sshlink {
 
 /* --- sshlink.c ------------------------------------------------------------ */
 
+/* libssh has run out of memory while it took what came: it drops a channel's
+ * bytes then, buffer and all, and goes on; to read from that channel would be a
+ * crash. */
+bool sshlink_lacks_memory(const struct sshlink *link);
+
 /* The link has ended; the first reason counts. text: printf's. Safe anywhere
  * but in a callback of libssh's. */
 void sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
