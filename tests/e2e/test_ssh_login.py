@@ -744,6 +744,15 @@ def test_server_of_another_version(t):
     matches("No version of SSH protocol usable", said)
 
 
+def test_server_that_sends_rubbish(t):
+    """A key exchange message without an end, and a packet of no length."""
+    for packet in (b"\0\0\0\x1c\x0a\x14" + bytes(26), bytes(16)):
+        said = refused(t, *Crude(t, b"SSH-2.0-odd\r\n" + packet,
+                                 hold=True).args())
+        matches("key exchange failed: the server sent what can't be read",
+                said)
+
+
 def test_silent_servers_time_out(t):
     for say, step in ((b"", "never said its version"),
                       (b"SSH-2.0-odd\r\n", "fell silent during key exchange")):

@@ -284,7 +284,8 @@ fail_version(struct sshlogin_run *run)
         return sshlogin_fail(run, ERR_PROTOCOL,
                              "not an SSH server: it sends long lines instead "
                              "of a version");
-    if (strstr(error, "disconnected") || strstr(error, "reset"))
+    if (strstr(error, "disconnected") || strstr(error, "reset") ||
+        strstr(error, "Success"))
         return sshlogin_fail(run, ERR_RESET,
                              "the server closed the connection before it said "
                              "its version: it may have too many logins at once "

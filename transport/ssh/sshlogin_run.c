@@ -103,10 +103,13 @@ sshlogin_fail_session(struct sshlogin_run *run, const char *step)
         return sshlogin_fail(run, ERR_TIMED_OUT,
                              "the server fell silent during %s: timed out",
                              step);
+    /* "Success" is of a socket's error that was read before. */
     if (strstr(error, "disconnected") || strstr(error, "reset") ||
-        strstr(error, "Broken pipe") || strstr(error, "Remote host closed"))
+        strstr(error, "Broken pipe") || strstr(error, "Remote host closed") ||
+        strstr(error, "Success"))
         return sshlogin_fail(
             run, ERR_RESET, "the server closed the connection during %s", step);
     sshlogin_clean(error, said, sizeof(said));
-    return sshlogin_fail(run, ERR_PROTOCOL, "%s failed: %s", step, said);
+    return sshlogin_fail(run, ERR_PROTOCOL, "%s failed: %s", step,
+                         *said ? said : "the server sent what can't be read");
 }
