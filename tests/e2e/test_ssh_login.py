@@ -105,19 +105,31 @@ class Crude:
 
 # --- keys ---------------------------------------------------------------------
 
-def test_agent_that_never_answers(t):
-    """As one does that is reached through a connection that died."""
+def through_silent_agent(t, *args):
+    """Runs -W with an agent that takes calls and says nothing, as one does
+    that is reached through a connection that died."""
     path = t.tmp("agent")
     agent = socket.socket(socket.AF_UNIX)
     t.defer(agent.close)
     agent.bind(path)
     agent.listen(4)
     echo = t.server(Echo)
-    done = t.run([CULVERT, "-W", f"127.0.0.1:{echo.port}",
-                  *args_of(Sshd(t))], 40, input=b"to and fro",
+    return t.run([CULVERT, "-W", f"127.0.0.1:{echo.port}", *args], 40,
+                 input=b"to and fro",
                  env=sanitizer_environment(t.new_report(),
                                            {"SSH_AUTH_SOCK": path}))
+
+
+def test_agent_that_never_answers(t):
+    done = through_silent_agent(t, *args_of(Sshd(t)))
     equal((done.returncode, done.stdout), (0, b"to and fro"), "by -W")
+
+
+def test_agent_that_never_answers_and_no_other_key(t):
+    done = through_silent_agent(t, "-i", t.tmp("none"), "-o", "BatchMode=yes",
+                                *args_of(Sshd(t), key=False))
+    equal(done.returncode, 255, "exit status")
+    matches("the agent at .* did not answer", done.stderr.decode(), "stderr")
 
 
 def test_key_files_of_each_kind(t):

@@ -283,8 +283,13 @@ fail_denied(struct auth *auth)
     if (dest->batch_mode &&
         (offered & (SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_INTERACTIVE)))
         no_ask = "; BatchMode asks for no password";
-    return sshlogin_fail(run, ERR_AUTH_FAILED, "Permission denied (%s)%s%s%s%s",
-                         list, *story ? "; " : "", story, no_key, no_ask);
+    /* An agent that is heard again may have the key. */
+    return sshlogin_fail(run,
+                         auth->keys && sshauth_keys_agent_silent(auth->keys)
+                             ? ERR_TIMED_OUT
+                             : ERR_AUTH_FAILED,
+                         "Permission denied (%s)%s%s%s%s", list,
+                         *story ? "; " : "", story, no_key, no_ask);
 }
 
 /* "None" is how the server's methods are learned (RFC 4252 5.2). */

@@ -249,8 +249,9 @@ sshauth_agent_create(const char *path, struct sshauth_agent **agent)
     made->fd = made->ours[0] = made->ours[1] = -1;
     pthread_mutex_init(&made->lock, NULL);
     err = connect_to(path, &made->fd);
+    errno = 0;
     if (!err && !list_keys(made))
-        err = ERR_PROTOCOL;
+        err = errno == EAGAIN ? ERR_TIMED_OUT : ERR_PROTOCOL;
     if (err) {
         sshauth_agent_destroy(made);
         return err;

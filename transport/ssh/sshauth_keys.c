@@ -27,6 +27,7 @@ struct sshauth_keys {
     size_t offers_count;
     struct sshauth_agent_offer *shown; /* as many */
     size_t next;                       /* the offer that is made next */
+    bool is_agent_silent;
     char story[512];
 };
 
@@ -43,6 +44,10 @@ open_agent(struct sshauth_keys *keys)
     err = sshauth_agent_create(path, &keys->agent);
     if (err && log_enabled(LOG_VERBOSE))
         log_write(LOG_VERBOSE, "agent %s: %s", path, err_text(err));
+    keys->is_agent_silent = err == ERR_TIMED_OUT || err == ERR_AGAIN;
+    if (keys->is_agent_silent)
+        sshauth_list_add(keys->story, sizeof(keys->story),
+                         "the agent at %s did not answer", path);
 }
 
 static void
@@ -378,6 +383,12 @@ sshauth_keys_try(struct sshauth_keys *keys)
         }
     }
     return result;
+}
+
+bool
+sshauth_keys_agent_silent(const struct sshauth_keys *keys)
+{
+    return keys->is_agent_silent;
 }
 
 const char *

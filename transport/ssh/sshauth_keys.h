@@ -5,6 +5,8 @@
 #ifndef CULVERT_TRANSPORT_SSH_SSHAUTH_KEYS_H
 #define CULVERT_TRANSPORT_SSH_SSHAUTH_KEYS_H
 
+#include <stdbool.h>
+
 #include "transport/ssh/sshauth_part.h"
 
 struct sshauth_keys;
@@ -20,5 +22,8 @@ enum sshauth_result sshauth_keys_try(struct sshauth_keys *keys);
 /* Lends what became of them, for a person: "tried key /a/b; key /c/d is
  * encrypted, and there is nobody to ask"; "" when there were none. */
 const char *sshauth_keys_story(const struct sshauth_keys *keys);
+
+/* Whether there is an agent that did not answer: what it has is not known. */
+bool sshauth_keys_agent_silent(const struct sshauth_keys *keys);
 
 #endif
