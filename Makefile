@@ -19,9 +19,9 @@ VERSION := 0.1.0
 DEPS_BUILD := gcc libc6-dev pkg-config libev-dev libc-ares-dev uthash-dev \
               libcrypt-dev nettle-dev libssh-dev
 DEPS_TEST  := libcriterion-dev python3-minimal python3 python3-socks curl \
-              openssh-server openssh-client dropbear-bin python3-asyncssh \
-              autossh netcat-openbsd ncat socat proxychains4 iperf3 iproute2 procps \
-              chromium
+              netbase openssh-server openssh-client dropbear-bin \
+              python3-asyncssh autossh netcat-openbsd ncat socat proxychains4 \
+              iperf3 iproute2 procps chromium
 # For single targets, installed by them.
 DEPS_CLANG := clang libclang-rt-14-dev llvm
 DEPS_LINT  := clang-format clang-tidy cppcheck mandoc

@@ -133,6 +133,16 @@ def wait_in(log, pattern, seconds=harness.SOON, count=1):
     return found[0] if count == 1 else found
 
 
+def own_mounts():
+    """What to put before a command so that it can mount for itself alone."""
+    start = ["unshare", *(["-m"] if os.getuid() == 0 else
+                          ["-Um", "--map-current-user", "--keep-caps"])]
+    # In a chroot "/" is no mount whose propagation could be changed.
+    if subprocess.run([*start, "true"], capture_output=True).returncode:
+        start += ["--propagation", "unchanged"]
+    return start
+
+
 class Daemon:
     """A server that forks for each connection. Its sessions outlive it, and
     then belong to whoever reaps here: so they are kept track of."""
@@ -347,17 +357,10 @@ class Dropbear(Daemon):
         return path
 
     def start(self):
-        rights = (["-m"] if os.getuid() == 0 else
-                  ["-Um", "--map-current-user", "--keep-caps"])
         inner = shlex.join(["exec", "dropbear", "-F", "-E", "-r",
                             self.host_key, "-p",
                             f"127.0.0.1:{self.port}", *self.args_more])
-        # In a chroot "/" is no mount whose propagation could be changed.
-        spread = subprocess.run(["unshare", *rights, "true"],
-                                capture_output=True).returncode
-        self.run(["unshare", *rights,
-                  *(["--propagation", "unchanged"] if spread else []),
-                  "sh", "-c", "mount --bind \"$0\" /etc/passwd && " + inner,
+        self.run([*own_mounts(), "sh", "-c", "mount --bind \"$0\" /etc/passwd && " + inner,
                   self.passwd])
         self.wait_line("Not backgrounding")
         wait_until(self.listens, "dropbear's listener")

@@ -14,7 +14,7 @@ from harness import (CULVERT, check, equal, matches, sanitizer_environment,
                      scaled, wait_until)
 from origins import Echo
 from sshd import (Agent, Askpass, Dropbear, Odd, Sshd, cached_key, keygen,
-                  make_certificate, make_key, public_text)
+                  make_certificate, make_key, own_mounts, public_text)
 from wire import check_echo, through
 
 NO_PROGRAM = {"SSH_ASKPASS_REQUIRE": "never", "SSH_AUTH_SOCK": ""}
@@ -431,11 +431,9 @@ def pam_server(t, **config):
            f"{script}\nauth optional pam_permit.so\n"
            "account required pam_permit.so\n"
            "session required pam_permit.so\n", 0o644)
-    rights = (["-m"] if os.getuid() == 0 else
-              ["-Um", "--map-current-user", "--keep-caps"])
     return Sshd(t, UsePAM="yes", PasswordAuthentication="yes",
                 KbdInteractiveAuthentication="yes",
-                wrap=["unshare", *rights, "sh", "-c",
+                wrap=[*own_mounts(), "sh", "-c",
                       "mount --bind \"$0\" /etc/pam.d && exec \"$@\"",
                       folder], **config)
 
