@@ -14,6 +14,8 @@ def refused(t, proxy):
         t.socket(proxy.address).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it closes while we come in
+        pass
     return False
 
 
