@@ -78,11 +78,14 @@ stream_contract_writable_is_told_until_it_is_full(
     BEGIN(maker);
     side_want(a, STREAM_WRITABLE);
     cr_assert(loop_until(f.worker, side_is_told_often, a));
-    side_want(a, 0);
-    side_fill(a);
-    a->called = 0;
-    side_want(a, STREAM_WRITABLE);
-    loop_for(f.worker, 0.05);
+    /* What is full at first may find room further on. */
+    for (int i = 0; i < 40 && (i == 0 || a->called > 0); i++) {
+        side_want(a, 0);
+        side_fill(a);
+        a->called = 0;
+        side_want(a, STREAM_WRITABLE);
+        loop_for(f.worker, 0.05);
+    }
     cr_assert_eq(a->called, 0);
     side_pair_end(&f);
 }
