@@ -1,16 +1,11 @@
 #include "transport/ssh/sshlink.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -21,9 +16,6 @@
  * keep it busy until the loop comes round, little enough not to stand before a
  * keystroke. */
 #define UNSENT_BYTES (128u * 1024)
-
-/* What the kernel may hold unsent for the same reason. */
-#define NOTSENT_BYTES (256 * 1024)
 
 /* A read of so much is of bulk. */
 #define BULK_BYTES (16u * 1024)
@@ -185,18 +177,6 @@ dispatch(struct sshlink *link)
         sshlink_fail(link, ERR_PROTOCOL, "libssh reads no more");
 }
 
-/* sshd leaves Nagle's algorithm on: what it answers next would wait for our
- * delayed acknowledgement. The kernel forgets this at will, so it is said
- * after every read; but for bulk, which is acknowledged as it comes. */
-static void
-acknowledge_at_once(const struct sshlink *link)
-{
-    int on = 1;
-
-    if (link->is_tcp)
-        setsockopt(link->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-}
-
 /* An answer that went out meanwhile has acknowledged what was read: then there
  * is no need of a packet for that alone. */
 static void
@@ -204,7 +184,7 @@ acknowledge(struct sshlink *link)
 {
     if (link->owes_ack && (sshio_sent(link->io) == link->sent_before ||
                            sshio_unsent(link->io) > 0))
-        acknowledge_at_once(link);
+        sshsocket_acknowledge(link);
     link->owes_ack = false;
 }
 
@@ -366,31 +346,6 @@ sshlink_let_go(struct sshlink *link)
     }
 }
 
-/* What the socket is to do for us; not every one is of TCP. */
-static void
-set_socket(struct sshlink *link)
-{
-    double most = sshalive_patience(link);
-    unsigned bound = most < INT_MAX / 1000 ? (unsigned)(most * 1000) : 0;
-    int notsent = NOTSENT_BYTES;
-    int domain = 0;
-    int on = 1;
-    socklen_t len = sizeof(domain);
-
-    fcntl(link->fd, F_SETFL, fcntl(link->fd, F_GETFL) | O_NONBLOCK);
-    getsockopt(link->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-    link->is_tcp = domain == AF_INET || domain == AF_INET6;
-    if (!link->is_tcp)
-        return;
-    setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(link->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent,
-               sizeof(notsent));
-    if (bound > 0)
-        setsockopt(link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &bound,
-                   sizeof(bound));
-    acknowledge_at_once(link);
-}
-
 static void
 set_watchers(struct sshlink *link)
 {
@@ -451,7 +406,7 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
     if (err)
         goto fail;
     ssh_set_blocking(link->session, 0);
-    set_socket(link);
+    sshsocket_set(link);
     set_watchers(link);
     if (link->dest->server_nodelay)
         sshrun_start(link);

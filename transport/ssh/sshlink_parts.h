@@ -167,6 +167,14 @@ void sshlink_let_go(struct sshlink *link);
  * when there is none. */
 void *sshlink_window_room(struct sshlink *link);
 
+/* --- sshsocket.c ---------------------------------------------------------- */
+
+/* Sets what a new link wants of its socket. */
+void sshsocket_set(struct sshlink *link);
+
+/* Acknowledges what was read, without the kernel's delay. */
+void sshsocket_acknowledge(const struct sshlink *link);
+
 /* --- sshchan.c ------------------------------------------------------------ */
 
 static inline struct sshchan *

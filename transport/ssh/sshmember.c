@@ -318,6 +318,22 @@ is_mine(const struct sshmember *member, const struct pool_slot *slot)
     return slot->taken && slot->worker == member->index;
 }
 
+/* The pool's index-th slot if it is this member's to act on, else NULL. */
+static struct pool_slot *
+take_slot(struct sshmember *member, unsigned index)
+{
+    struct pool_slot *slot = &member->pool->slots[index];
+    bool mine;
+
+    sshpool_lock(member->pool);
+    mine = is_mine(member, slot);
+    sshpool_unlock(member->pool);
+    if (!mine)
+        return NULL;
+    slot->member = member;
+    return slot;
+}
+
 /* Something has changed: what was ordered, or which links there are. */
 static void
 on_nudge(struct mail *mail)
@@ -328,15 +344,10 @@ on_nudge(struct mail *mail)
 
     atomic_store(&member->nudged, false);
     for (unsigned i = 0; i < pool->config.connections; i++) {
-        struct pool_slot *slot = &pool->slots[i];
-        bool mine;
+        struct pool_slot *slot = take_slot(member, i);
 
-        sshpool_lock(pool);
-        mine = is_mine(member, slot);
-        sshpool_unlock(pool);
-        if (!mine)
+        if (!slot)
             continue;
-        slot->member = member;
         sshslot_obey(slot);
     }
     sshmember_settle_soon(member);
@@ -424,15 +435,10 @@ sshmember_stop(struct sshmember *member)
     ev_timer_stop(worker_loop(member->worker), &member->tidy);
     ev_timer_stop(worker_loop(member->worker), &member->look);
     for (unsigned i = 0; i < pool->config.connections; i++) {
-        struct pool_slot *slot = &pool->slots[i];
-        bool mine;
+        struct pool_slot *slot = take_slot(member, i);
 
-        sshpool_lock(pool);
-        mine = is_mine(member, slot);
-        sshpool_unlock(pool);
-        if (!mine)
+        if (!slot)
             continue;
-        slot->member = member;
         sshslot_clear(slot);
         sshpool_lock(pool);
         sshpool_give_up(slot);
