@@ -3,13 +3,30 @@
 #include <stdio.h>
 #include <string.h>
 
+char
+forward_letter(const struct forward *forward)
+{
+    if (forward->is_remote)
+        return 'R';
+    switch (forward->kind) {
+    case FORWARD_SOCKS:
+        return 'D';
+    case FORWARD_FIXED:
+        return 'L';
+    case FORWARD_STDIO:
+        return 'W';
+    }
+    return '?';
+}
+
 bool
 forward_is_alike(const struct forward *a, const struct forward *b)
 {
     char a_text[TARGET_TEXT_MAX];
     char b_text[TARGET_TEXT_MAX];
 
-    if (a->kind != b->kind || a->where != b->where)
+    if (a->kind != b->kind || a->is_remote != b->is_remote ||
+        a->where != b->where)
         return false;
     if ((a->where == LISTEN_HOST || a->where == LISTEN_UNIX) &&
         strcmp(a->host, b->host) != 0)

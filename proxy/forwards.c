@@ -380,8 +380,7 @@ forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
     standing->ask = ask;
     standing->leaves = true;
     count = standing->eyes_open;
-    log_write(LOG_INFO, "-%c %s: cancelled",
-              standing->forward->kind == FORWARD_SOCKS ? 'D' : 'L',
+    log_write(LOG_INFO, "-%c %s: cancelled", forward_letter(standing->forward),
               standing->forward->text);
     for (size_t i = 0; i < count; i++)
         slot_unwatch(&standing->eyes[i]);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "proxy/forward.h"
 #include "transport/net/listen.h"
 
 /* Both loopbacks are to get the same port; where the one that was picked for
@@ -24,12 +25,6 @@ struct opening {
     size_t opened;
 };
 
-static char
-option_letter(const struct forward *forward)
-{
-    return forward->kind == FORWARD_SOCKS ? 'D' : 'L';
-}
-
 /* Logs a failure and keeps it for whoever asked. */
 static void
 say_failure(struct opening *opening, const char *where, const char *what)
@@ -37,7 +32,7 @@ say_failure(struct opening *opening, const char *where, const char *what)
     char *why = opening->listeners->why;
 
     snprintf(why, LISTENERS_WHY_MAX, "-%c %s: %s: %s",
-             option_letter(opening->forward), opening->forward->text, where,
+             forward_letter(opening->forward), opening->forward->text, where,
              what);
     log_write(LOG_ERROR, "%s", why);
 }
@@ -190,7 +185,7 @@ check_exposure(struct opening *opening)
 
         if (settings_open_proxy(opening->settings, forward, addr)) {
             snprintf(opening->listeners->why, LISTENERS_WHY_MAX,
-                     "-%c %s: %s: %s", option_letter(forward), forward->text,
+                     "-%c %s: %s: %s", forward_letter(forward), forward->text,
                      addr_format(addr, text), SETTINGS_OPEN_PROXY_TEXT);
             return false;
         }
@@ -203,7 +198,7 @@ check_exposure(struct opening *opening)
         log_write(LOG_WARN,
                   "-%c %s: warning: whoever reaches %s reaches the target; "
                   "--allow-from restricts that",
-                  option_letter(forward), forward->text,
+                  forward_letter(forward), forward->text,
                   addr_format(addr, text));
         break;
     }

@@ -16,8 +16,9 @@
 
 /* What speaks on a forward's listening side. */
 enum forward_kind {
-    FORWARD_SOCKS, /* -D: the client says where to, by SOCKS or HTTP CONNECT */
-    FORWARD_FIXED, /* -L: always to the same target */
+    FORWARD_SOCKS, /* -D, -R port: the client says where to, by SOCKS or HTTP
+                    * CONNECT */
+    FORWARD_FIXED, /* -L, -R: always to the same target */
     FORWARD_STDIO, /* -W: standard input and output are the client */
 };
 
@@ -31,6 +32,9 @@ enum listen_where {
 
 struct forward {
     enum forward_kind kind;
+    bool is_remote; /* -R: the SSH server listens, and is asked to by the host
+                     * as it was written; "localhost" for LISTEN_LOOPBACK, ""
+                     * for LISTEN_ANY. Never FORWARD_STDIO, LISTEN_UNIX */
     enum listen_where where;
     bool bind_given; /* an address was written, so that -g changes nothing */
     char host[TARGET_NAME_MAX + 1]; /* LISTEN_HOST and LISTEN_UNIX */
