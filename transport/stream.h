@@ -1,5 +1,5 @@
 /* A stream: one two-way, ordered, non-blocking channel of bytes. A TCP socket
- * is one, and so will be an SSH channel; whoever uses one can't tell.
+ * is one, and so is an SSH channel; whoever uses one can't tell.
  *
  * Streams are pulled: nothing moves unless the owner reads or writes, so not
  * reading is back-pressure. Readiness is level-triggered: on_ready comes again
@@ -11,6 +11,9 @@
  *     other.
  *   - It has one owner, who closes it exactly once; after that no other call is
  *     allowed. Memory goes when the call returns to the loop.
+ *   - One that is offered, and not yet accepted, gives ERR_AGAIN to whoever
+ *     reads or writes, or the error that it ended with; to close it is to
+ *     refuse it.
  *   - After an error (not ERR_AGAIN) of one direction, the other may still
  *     give what had arrived before it.
  * Thread: the worker's that made it. */
@@ -55,6 +58,7 @@ struct stream_ops {
     size_t (*room)(struct stream *stream);   /* NULL: can't tell */
     void (*pour)(struct stream *stream,
                  const struct stream_sink *sink); /* NULL */
+    enum err (*accept)(struct stream *stream);    /* NULL: never only offered */
 };
 
 struct stream {
@@ -87,6 +91,15 @@ stream_write(struct stream *stream, const void *bytes, size_t len, size_t *put)
     struct iovec part = {.iov_base = (void *)bytes, .iov_len = len};
 
     return stream->ops->writev(stream, &part, 1, put);
+}
+
+/* Takes up what a peer offers: its side of the stream stands from now on. Once,
+ * before any write; nothing happens to a stream that has no need of it. Returns
+ * ERR_OK, or why it cannot be had any more. */
+static inline enum err
+stream_accept(struct stream *stream)
+{
+    return stream->ops->accept ? stream->ops->accept(stream) : ERR_OK;
 }
 
 /* Half-close: the peer sees the end behind all that was written; reading goes

@@ -147,6 +147,17 @@ on_down(void *arg, enum err err, const char *text)
     snprintf(bed->down_text, sizeof(bed->down_text), "%s", text);
 }
 
+static void
+on_offered(void *arg, const struct sshlink_offer *offer)
+{
+    struct ssh_bed *bed = arg;
+
+    bed->offers++;
+    bed->offer = offer->stream;
+    bed->offer_port = offer->port;
+    bed->offer_peer = offer->peer;
+}
+
 void
 ssh_bed_link(struct ssh_bed *bed, struct worker *worker)
 {
@@ -156,6 +167,7 @@ ssh_bed_link(struct ssh_bed *bed, struct worker *worker)
         .session = bed->session,
         .load = &bed->load,
         .down = on_down,
+        .offered = on_offered,
         .arg = bed,
     };
 
@@ -198,6 +210,52 @@ ssh_bed_connect(struct ssh_bed *bed, int *fd)
     *fd = accept4(bed->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     cr_assert_geq(*fd, 0);
     return stream;
+}
+
+static void
+on_listened(struct sshlink_listen *listen)
+{
+    *(bool *)listen->owner = true;
+}
+
+enum err
+ssh_bed_listen(struct ssh_bed *bed, const char *address, unsigned port,
+               bool ends, unsigned *bound)
+{
+    bool done = false;
+    struct sshlink_listen listen = {
+        .address = address,
+        .port = port,
+        .ends = ends,
+        .done = on_listened,
+        .owner = &done,
+    };
+
+    sshlink_listen_start(bed->link, &listen);
+    cr_assert_not(done, "from inside the call");
+    cr_assert(loop_until_set(bed->worker, &done));
+    if (bound)
+        *bound = listen.bound;
+    return listen.err;
+}
+
+static bool
+has_offer(void *arg)
+{
+    return ((struct ssh_bed *)arg)->offer != NULL;
+}
+
+int
+ssh_bed_call(struct ssh_bed *bed, unsigned port)
+{
+    union addr addr;
+    int fd;
+
+    cr_assert(addr_parse(&addr, "127.0.0.1", 9, (uint16_t)port));
+    bed->offer = NULL;
+    fd = sockets_connect(&addr);
+    cr_assert(loop_until(bed->worker, has_offer, bed));
+    return fd;
 }
 
 static void

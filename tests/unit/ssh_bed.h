@@ -28,6 +28,11 @@ struct ssh_bed {
     unsigned downs; /* how often it was said to be down */
     enum err down_err;
     char down_text[256];
+    unsigned offers;      /* how many channels the server has offered */
+    struct stream *offer; /* the last, which is the test's to close; set to
+                           * NULL to wait for the next */
+    unsigned offer_port;
+    union addr offer_peer;
 };
 
 /* Starts a server and logs in. config: further lines for sshd_config, or "". */
@@ -43,6 +48,15 @@ enum err ssh_bed_open(struct ssh_bed *bed, const struct target *target,
 /* Opens a channel to the bed's listening socket, and accepts it there: a
  * stream of the link, and a non-blocking descriptor. */
 struct stream *ssh_bed_connect(struct ssh_bed *bed, int *fd);
+
+/* Asks the server to listen on a port of an address, or, with ends, to stop;
+ * waits for the outcome. bound: where it listens, or NULL. */
+enum err ssh_bed_listen(struct ssh_bed *bed, const char *address, unsigned port,
+                        bool ends, unsigned *bound);
+
+/* Connects to a port of this machine's loopback, where the server is to listen
+ * for us, and waits for the offer. Returns the socket, which blocks. */
+int ssh_bed_call(struct ssh_bed *bed, unsigned port);
 
 /* Ends all, also where a part is not there. */
 void ssh_bed_end(struct ssh_bed *bed);

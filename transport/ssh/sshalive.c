@@ -1,6 +1,5 @@
 /* Whether a link's server lives, how fast bytes move, and how long the path
  * is. */
-#include <libssh/server.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -28,12 +27,7 @@ sshalive_patience(const struct sshlink *link)
 static void
 send_probe(struct sshlink *link)
 {
-    uint64_t before = sshio_sent(link->io);
-
-    /* The first call may do no more than take the answer to the last one. */
-    ssh_send_keepalive(link->session);
-    if (sshio_sent(link->io) == before)
-        ssh_send_keepalive(link->session);
+    sshlisten_probe(link);
     link->probes++;
     sshlink_touch(link);
 }

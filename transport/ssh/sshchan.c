@@ -172,7 +172,8 @@ sshchan_attend(struct sshchan *chan)
 {
     struct sshlink *link = chan->link;
 
-    if (chan->phase != SSHCHAN_OPEN || chan->is_ready || !possible(chan))
+    if ((chan->phase != SSHCHAN_OPEN && chan->phase != SSHCHAN_OFFERED) ||
+        chan->is_ready || !possible(chan))
         return;
     DL_APPEND2(link->ready, chan, ready_prev, ready_next);
     chan->is_ready = true;
@@ -257,8 +258,12 @@ chan_close(struct stream *stream, enum stream_close how)
      * end before it. */
     (void)how;
     worker_assert_here(link->worker);
-    SSHLINK_COUNT(link, channels, -1u);
-    sshchan_begin_close(chan);
+    if (chan->phase == SSHCHAN_OFFERED) {
+        sshoffer_refuse(chan);
+    } else {
+        SSHLINK_COUNT(link, channels, -1u);
+        sshchan_begin_close(chan);
+    }
     link->streams--;
     sshlink_let_go(link);
 }
@@ -271,4 +276,5 @@ static const struct stream_ops chan_ops = {
     .close = chan_close,
     .room = sshchan_room,
     .pour = sshchan_pour,
+    .accept = sshoffer_accept,
 };

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "transport/base/clock.h"
 
@@ -110,6 +111,22 @@ sshchan_shrink(struct sshchan *chan)
     set_extra(chan, before);
 }
 
+/* Lends room for a window of SSHWINDOW_MAX, whose content means nothing; NULL
+ * when there is none. */
+static void *
+window_room(struct sshlink *link)
+{
+    void *room;
+
+    if (link->window_room)
+        return link->window_room;
+    room = mmap(NULL, SSHWINDOW_MAX, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room != MAP_FAILED)
+        link->window_room = room;
+    return link->window_room;
+}
+
 void
 sshchan_grow(struct sshchan *chan, size_t drained)
 {
@@ -125,7 +142,7 @@ sshchan_grow(struct sshchan *chan, size_t drained)
     size = sshwindow_drained(&chan->window, (uint32_t)drained, link->rtt, spare,
                              clock_seconds);
     set_extra(chan, before);
-    room = size ? sshlink_window_room(link) : NULL;
+    room = size ? window_room(link) : NULL;
     /* Nothing is there to be read, nor can come meanwhile: this only asks for
      * room for so much. */
     if (room)

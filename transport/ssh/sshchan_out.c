@@ -95,6 +95,8 @@ sshchan_writev(struct stream *stream, const struct iovec *parts, int count,
 
     if (sshchan_is_shut(chan) || chan->finished)
         return ERR_RESET;
+    if (chan->phase == SSHCHAN_OFFERED)
+        return ERR_AGAIN;
     chan->is_bulk = !small;
     open = room(chan);
     if (open == 0 || !sshlink_has_room(chan->link, small))

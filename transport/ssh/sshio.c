@@ -33,6 +33,7 @@ struct sshio {
     uint8_t *in; /* SSHIO_FILL_BYTES, from the first fill on */
     size_t in_at;
     size_t in_end;
+    size_t portion; /* most that one recv gives; 0: no bound */
 
     uint8_t *out;
     size_t out_at;
@@ -118,6 +119,12 @@ sshio_unread(const struct sshio *io)
 }
 
 void
+sshio_portion(struct sshio *io, size_t bytes)
+{
+    io->portion = bytes;
+}
+
+void
 sshio_listen(struct sshio *io, bool listens)
 {
     io->listens = listens;
@@ -134,6 +141,8 @@ take(struct sshio *io, void *bytes, size_t size)
     }
     if (len > size)
         len = size;
+    if (io->portion > 0 && len > io->portion)
+        len = io->portion;
     memcpy(bytes, io->in + io->in_at, len);
     io->in_at += len;
     return (ssize_t)len;

@@ -40,6 +40,10 @@ enum err sshio_fill(struct sshio *io, size_t most, size_t *got);
 /* Bytes read ahead that libssh has not taken. */
 size_t sshio_unread(const struct sshio *io);
 
+/* From now on libssh gets at most so many of them at once; 0: as many as it
+ * asks for. */
+void sshio_portion(struct sshio *io, size_t bytes);
+
 /* Whether libssh may see them. */
 void sshio_listen(struct sshio *io, bool listens);
 

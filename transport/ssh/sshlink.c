@@ -1,6 +1,7 @@
 #include "transport/ssh/sshlink.h"
 
 #include <errno.h>
+#include <libssh/server.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,9 @@ sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
     stop_watching(link);
     sshio_discard(link->io);
     sshopen_fail_all(link);
+    sshlisten_fail_all(link);
+    DL_FOREACH (link->phases[SSHCHAN_OFFERED], chan)
+        sshchan_attend(chan);
     DL_FOREACH (link->phases[SSHCHAN_OPEN], chan)
         sshchan_attend(chan);
     while ((chan = link->phases[SSHCHAN_CLOSING]))
@@ -98,8 +102,10 @@ on_log(int priority, const char *function, const char *line, void *arg)
 {
     (void)priority;
     (void)function;
-    if (arg)
-        sshopen_note(arg, line);
+    if (!arg)
+        return;
+    sshopen_note(arg, line);
+    sshlisten_note(arg, line);
 }
 
 static bool
@@ -146,22 +152,36 @@ fail_by_socket(struct sshlink *link, enum err err)
 
 /* --- the pump ------------------------------------------------------------- */
 
+/* The answer that has the port in it may be there, and nothing behind it. */
+static void
+look_for_port(struct sshlink *link)
+{
+    sshio_listen(link->io, false);
+    sshlisten_look(link);
+    sshio_listen(link->io, true);
+}
+
 /* Lets libssh have all that was read, 4,096 bytes at a time. */
 static void
 dispatch(struct sshlink *link)
 {
     unsigned stuck = 0;
 
-    ssh_set_log_level(SSH_LOG_WARN);
+    /* Debug messages are told of at the level of packets alone. */
+    ssh_set_log_level(link->listen_sent ? SSH_LOG_PACKET : SSH_LOG_WARN);
     ssh_set_log_callback(on_log);
     ssh_set_log_userdata(link);
     sshio_listen(link->io, true);
     while (sshio_unread(link->io) > 0 && stuck < 8) {
         size_t before = sshio_unread(link->io);
+        bool in_bytes = sshlisten_wants_port(link);
 
+        sshio_portion(link->io, in_bytes ? 1 : 0);
         ssh_event_dopoll(link->event, 0);
         if (has_ended(link) || sshlink_lacks_memory(link))
             break;
+        if (in_bytes)
+            look_for_port(link);
         stuck = sshio_unread(link->io) == before ? stuck + 1 : 0;
     }
     sshio_listen(link->io, false);
@@ -287,13 +307,15 @@ on_task(struct task *task)
 {
     struct sshlink *link =
         (struct sshlink *)((char *)task - offsetof(struct sshlink, task));
+    bool has_news = link->has_news;
 
+    link->has_news = false;
     if (!link->is_down) {
-        if (link->has_news) {
+        if (has_news) {
             sshopen_look(link);
             sshrun_look(link);
         }
-        link->has_news = false;
+        sshlisten_look(link);
         sshchan_reap(link);
         /* Who waits for room may find it; else all goes out together below,
          * after the clients have had their bytes. */
@@ -304,6 +326,10 @@ on_task(struct task *task)
         sshchan_unblock(link);
     if (!link->has_destroyed)
         sshopen_tell(link);
+    if (!link->has_destroyed)
+        sshlisten_tell(link);
+    if (has_news)
+        sshoffer_look(link);
     tell_ready(link);
     if (!link->is_down) {
         flush(link);
@@ -313,20 +339,6 @@ on_task(struct task *task)
 }
 
 /* --- beginning and end ---------------------------------------------------- */
-
-void *
-sshlink_window_room(struct sshlink *link)
-{
-    void *room;
-
-    if (link->window_room)
-        return link->window_room;
-    room = mmap(NULL, SSHWINDOW_MAX, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room != MAP_FAILED)
-        link->window_room = room;
-    return link->window_room;
-}
 
 static void
 release(struct task *task)
@@ -366,6 +378,7 @@ create(const struct sshlink_config *config)
     link->dest = config->dest;
     link->load = config->load;
     link->down = config->down;
+    link->offered = config->offered;
     link->arg = config->arg;
     link->session = config->session;
     link->task.run = on_task;
@@ -406,6 +419,8 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
     if (err)
         goto fail;
     ssh_set_blocking(link->session, 0);
+    /* What the server asks for waits for sshoffer_look. */
+    ssh_set_message_callback(link->session, NULL, NULL);
     sshsocket_set(link);
     set_watchers(link);
     if (link->dest->server_nodelay)
@@ -433,6 +448,8 @@ forget_streams(struct sshlink *link)
         sshchan_free(chan);
     while ((chan = link->phases[SSHCHAN_CLOSING]))
         sshchan_free(chan);
+    DL_FOREACH (link->phases[SSHCHAN_OFFERED], chan)
+        sshoffer_forget(chan);
     DL_FOREACH (link->phases[SSHCHAN_OPEN], chan) {
         sshchan_rescue(chan);
         ssh_remove_channel_callbacks(chan->channel, &chan->callbacks);
@@ -451,6 +468,7 @@ sshlink_destroy(struct sshlink *link)
     stop_watching(link);
     link->has_destroyed = true;
     link->failed = NULL;
+    link->listens = link->heard_listens = NULL;
     forget_streams(link);
     if (!link->is_down) {
         flush_libssh(link);

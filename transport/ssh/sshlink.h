@@ -34,6 +34,15 @@ struct sshlink_load {
     atomic_uint rtt_us;   /* of the path, by the kernel; 0: unknown */
 };
 
+/* A channel that the server wants to open: a connection to a port that it
+ * listens on for us (forwarded-tcpip, RFC 4254 7.2). */
+struct sshlink_offer {
+    struct stream *stream; /* given; not yet accepted (stream.h) */
+    const char *address;   /* the one that was asked for, more or less; lent */
+    unsigned port;         /* and its port */
+    union addr peer;       /* who connected there; or AF_UNSPEC */
+};
+
 struct sshlink_config {
     struct worker *worker;
     const struct sshdest *dest; /* borrowed until destroy */
@@ -45,6 +54,8 @@ struct sshlink_config {
      * happened. Called once, from the loop; destroy is due then. Its streams
      * have an error to read, its opens end with ERR_TRANSPORT_DOWN. */
     void (*down)(void *arg, enum err err, const char *text);
+    /* Called from the loop for each offer; NULL: all are refused. */
+    void (*offered)(void *arg, const struct sshlink_offer *offer);
     void *arg;
 };
 
@@ -82,5 +93,31 @@ void sshlink_open_start(struct sshlink *link, struct sshlink_open *open);
 
 /* The channel may come into being all the same; it is closed then. */
 void sshlink_open_cancel(struct sshlink *link, struct sshlink_open *open);
+
+/* A request that the server listen for us, or no longer (tcpip-forward and
+ * cancel-tcpip-forward, RFC 4254 7.1). Embedded in its owner, who sets the
+ * first part. */
+struct sshlink_listen {
+    const char *address; /* as the protocol has it: "" every address,
+                          * "localhost" both loopbacks; borrowed until done */
+    unsigned port;       /* 0: the server picks one; not with ends */
+    bool ends;           /* it is to listen there no longer */
+    void (*done)(struct sshlink_listen *listen);
+    void *owner;
+
+    /* The outcome. The protocol has no reason for a refusal: ERR_PROHIBITED is
+     * told where the server sent a debug message before it, as OpenSSH does
+     * when its rules forbid it, and ERR_ADDR_IN_USE where an OpenSSH did not;
+     * of other servers ERR_REMOTE_FAILED. */
+    enum err err;
+    unsigned bound; /* the port, when err is ERR_OK */
+
+    struct sshlink_listen *next_;
+};
+
+/* One request is under way at a time, others wait for it. After this done runs
+ * exactly once, later, from the loop, with ERR_TRANSPORT_DOWN where the link
+ * went down first; after sshlink_destroy never. */
+void sshlink_listen_start(struct sshlink *link, struct sshlink_listen *listen);
 
 #endif

@@ -3,11 +3,13 @@
  * A channel is in one phase at a time:
  *
  *     OPENING -> SETTLED -> OPEN -> CLOSING -> (freed)
- *        |          |
+ *        |          |         |
+ *        |          |      OFFERED, or freed where we refuse it
  *        +----------+-> CLOSING, or freed where it was refused
  *
  *     OPENING  asked for; no outcome yet
  *     SETTLED  the outcome is there, and is to be told
+ *     OFFERED  a stream that its owner has; the far side waits for our word
  *     OPEN     a stream that its owner has
  *     CLOSING  the owner is gone; the far side isn't yet
  *
@@ -32,6 +34,7 @@
 enum sshchan_phase {
     SSHCHAN_OPENING,
     SSHCHAN_SETTLED,
+    SSHCHAN_OFFERED,
     SSHCHAN_OPEN,
     SSHCHAN_CLOSING,
     SSHCHAN_PHASES, /* how many there are */
@@ -50,6 +53,7 @@ struct sshchan {
     ssh_channel channel;  /* NULL once the session is gone */
     struct ssh_channel_callbacks_struct callbacks;
     struct sshlink_open *open; /* OPENING, SETTLED; NULL when cancelled */
+    ssh_message offer;         /* OFFERED; NULL once the session is gone */
     enum sshchan_phase phase;
     uint32_t number; /* libssh's, which has no getter */
     double asked;    /* when it was opened */
@@ -84,6 +88,7 @@ struct sshlink {
     const struct sshdest *dest;
     struct sshlink_load *load;
     void (*down)(void *arg, enum err err, const char *text);
+    void (*offered)(void *arg, const struct sshlink_offer *offer);
     void *arg;
 
     ssh_session session; /* NULL once destroyed */
@@ -115,8 +120,17 @@ struct sshlink {
     struct sshchan *phases[SSHCHAN_PHASES];
     struct sshchan *ready;
     struct sshchan *blocked;
-    struct sshlink_open *failed; /* without memory for a channel: chained by
-                                  * chan_ */
+    struct sshlink_open *failed;    /* without memory for a channel: chained by
+                                     * chan_ */
+    struct sshlink_listen *listens; /* requests: the first is under way once
+                                     * listen_sent */
+    struct sshlink_listen
+        *heard_listens; /* with an outcome that is to be told */
+    bool listen_sent;
+    bool probe_unheard; /* a keepalive's answer is in libssh's hands, or on its
+                         * way there: its place is taken */
+    bool had_answer;    /* a request was refused before */
+    bool was_debugged;  /* the server sent a debug message since listen_sent */
     struct sshpace_server pace;
     unsigned streams;      /* given, and not closed */
     unsigned streams_lost; /* of these, when it went down */
@@ -162,10 +176,6 @@ bool sshlink_has_room(const struct sshlink *link, bool small);
 
 /* One thing less refers to the link. */
 void sshlink_let_go(struct sshlink *link);
-
-/* Lends room for a window of SSHWINDOW_MAX, whose content means nothing; NULL
- * when there is none. */
-void *sshlink_window_room(struct sshlink *link);
 
 /* --- sshsocket.c ---------------------------------------------------------- */
 
@@ -268,6 +278,43 @@ void sshrun_start(struct sshlink *link);
 
 /* Goes on with it, after a round. */
 void sshrun_look(struct sshlink *link);
+
+/* --- sshlisten.c ---------------------------------------------------------- */
+
+/* Whether a request is under way whose answer has a port in it: libssh keeps it
+ * only until the next byte comes. */
+bool sshlisten_wants_port(const struct sshlink *link);
+
+/* Sends what waits, and looks for the answer. Where that is in dispatch, after
+ * each byte. Only notes. */
+void sshlisten_look(struct sshlink *link);
+
+/* A line of libssh's log: is it about a debug message? */
+void sshlisten_note(struct sshlink *link, const char *line);
+
+/* A keepalive: nothing while an answer is under way anyway. */
+void sshlisten_probe(struct sshlink *link);
+
+/* All that wait have failed. */
+void sshlisten_fail_all(struct sshlink *link);
+
+/* Tells the outcomes. */
+void sshlisten_tell(struct sshlink *link);
+
+/* --- sshoffer.c ----------------------------------------------------------- */
+
+/* Takes what the server has asked for since: channels of ours become offers,
+ * all else is refused. Tells its owner; not to be called inside libssh. */
+void sshoffer_look(struct sshlink *link);
+
+/* As a stream's accept. */
+enum err sshoffer_accept(struct stream *stream);
+
+/* The owner does not want it: refuses it, and frees it. */
+void sshoffer_refuse(struct sshchan *chan);
+
+/* The session is about to go: what belongs to it goes. */
+void sshoffer_forget(struct sshchan *chan);
 
 /* --- sshopen.c ------------------------------------------------------------ */
 
