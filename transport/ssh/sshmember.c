@@ -5,7 +5,7 @@
 #include <utlist.h>
 
 #include "transport/base/clock.h"
-#include "transport/ssh/sshpool_parts.h"
+#include "transport/ssh/sshremote_parts.h"
 
 #define TIDY_SECONDS 5.0
 #define LOOK_SECONDS 0.2
@@ -349,6 +349,7 @@ on_nudge(struct mail *mail)
         if (!slot)
             continue;
         sshslot_obey(slot);
+        sshremote_serve(slot);
     }
     sshmember_settle_soon(member);
 }

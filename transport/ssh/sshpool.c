@@ -75,8 +75,8 @@ sshpool_give_up(struct pool_slot *slot)
     sshpool_set_state(slot, SSHPOOL_WAITING);
 }
 
-static bool
-is_up(const struct pool_slot *slot)
+bool
+sshpool_is_up(const struct pool_slot *slot)
 {
     return slot->taken && slot->state == SSHPOOL_UP && !slot->sick;
 }
@@ -87,7 +87,7 @@ sshpool_count_up(const struct sshpool *pool)
     unsigned count = 0;
 
     for (unsigned i = 0; i < pool->config.connections; i++)
-        count += is_up(&pool->slots[i]);
+        count += sshpool_is_up(&pool->slots[i]);
     return count;
 }
 
@@ -99,6 +99,35 @@ sshpool_has_others(const struct pool_slot *slot)
     for (unsigned i = 0; i < pool->config.connections; i++)
         if (pool->slots[i].taken && &pool->slots[i] != slot)
             return true;
+    return false;
+}
+
+/* How many links a worker has, or will have. */
+static unsigned
+count_on(const struct sshpool *pool, unsigned worker)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < pool->config.connections; i++)
+        count += pool->slots[i].taken && pool->slots[i].worker == worker;
+    return count;
+}
+
+bool
+sshpool_add(struct sshpool *pool)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 1; i < pool->config.workers; i++)
+        if (count_on(pool, i) < count_on(pool, best))
+            best = i;
+    for (unsigned i = 0; pool->members[best] && i < pool->config.connections;
+         i++) {
+        if (pool->slots[i].taken)
+            continue;
+        take(&pool->slots[i], best);
+        return true;
+    }
     return false;
 }
 
@@ -152,7 +181,7 @@ fill_row(struct pool_slot *slot, double now, struct sshpick_row *row)
 {
     *row = (struct sshpick_row){
         .taken = slot->taken,
-        .up = is_up(slot),
+        .up = sshpool_is_up(slot),
         .worker = slot->worker,
     };
     if (!row->up)
@@ -299,7 +328,7 @@ sshpool_rows(struct sshpool *pool, struct sshpool_row *rows, unsigned most)
     sshpool_lock(pool);
     for (unsigned i = 0; i < pool->config.connections; i++) {
         struct pool_slot *slot = &pool->slots[i];
-        bool up = is_up(slot);
+        bool up = sshpool_is_up(slot);
 
         if (!slot->taken || count++ >= most)
             continue;

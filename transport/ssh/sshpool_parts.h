@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "transport/base/log.h"
 #include "transport/net/connect.h"
 #include "transport/ssh/sshconnect.h"
 #include "transport/ssh/sshlink.h"
@@ -15,6 +16,7 @@
 
 struct pool_dial;
 struct sshmember;
+struct sshremote;
 
 /* What another thread has a slot's worker do. */
 enum slot_order {
@@ -34,6 +36,7 @@ struct pool_slot {
     enum slot_order order;
     unsigned worker;
     double since;
+    unsigned remotes;   /* forwards that are on its link, or are to be */
     bool sick;          /* its link refuses opens: it is about to go down */
     double marked;      /* when its bytes were looked at */
     uint64_t marked_at; /* and how many there were */
@@ -51,7 +54,8 @@ struct pool_slot {
     struct sshconnect *connect;
     struct sshlink *link;
     struct sshcarrier *carrier;
-    struct pool_dial *dials; /* being opened, the oldest first */
+    struct log_limit strangers; /* of words about channels of no forward */
+    struct pool_dial *dials;    /* being opened, the oldest first */
     ev_timer retry;
     unsigned failures; /* in a row */
     char last_failure[SSHCONNECT_TEXT_MAX];
@@ -77,6 +81,7 @@ struct sshpool {
     double extra_after;         /* no more links before */
     struct sshnames names;      /* that take no time */
     struct pool_slot *slots;    /* config.connections of them */
+    struct sshremote *remotes;  /* that are wanted, or not closed yet */
 };
 
 /* A worker's part. */
@@ -107,6 +112,12 @@ void sshpool_set_state(struct pool_slot *slot, enum sshpool_state state);
 
 /* The place is nobody's from now on. */
 void sshpool_give_up(struct pool_slot *slot);
+
+/* A place for a link that is about to be made, on the worker that has the
+ * fewest. Returns whether there was one. */
+bool sshpool_add(struct sshpool *pool);
+
+bool sshpool_is_up(const struct pool_slot *slot);
 
 /* How many links are up; how many places are taken besides this one. */
 unsigned sshpool_count_up(const struct sshpool *pool);

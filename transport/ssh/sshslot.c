@@ -1,7 +1,7 @@
 /* One link's life on its worker: made, up, lost, made anew, closed. What other
  * threads see of it changes under the pool's lock; a place is given up only
  * when nothing of the link is left. */
-#include "transport/ssh/sshpool_parts.h"
+#include "transport/ssh/sshremote_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +50,7 @@ sshslot_clear(struct pool_slot *slot)
     ev_timer_stop(loop_of(slot), &slot->retry);
     sshconnect_cancel(slot->connect);
     slot->connect = NULL;
+    sshremote_detach(slot);
     sshlink_destroy(slot->link);
     slot->link = NULL;
     sshcarrier_destroy(slot->carrier);
@@ -140,6 +141,7 @@ fail_extra(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
         clock_seconds() +
         sshpick_extra_seconds(failures, outcome->hopeless, sshpool_spread());
     left = sshpool_count_up(pool);
+    sshremote_assign(pool);
     sshpool_nudge_all(pool);
     sshpool_unlock(pool);
     log_write(failures == 1 ? LOG_INFO : LOG_VERBOSE,
@@ -211,6 +213,7 @@ give_up_or_stay(struct pool_slot *slot)
         pool->lost = true;
         sshpool_set_state(slot, SSHPOOL_CONNECTING);
     }
+    sshremote_assign(pool);
     sshpool_nudge_all(pool);
     sshpool_unlock(pool);
     return others;
@@ -262,6 +265,7 @@ be_up(struct pool_slot *slot, bool person)
     slot->marked = clock_seconds();
     slot->heard = clock_seconds();
     sshpool_set_state(slot, SSHPOOL_UP);
+    sshremote_assign(pool);
     sshpool_nudge_all(pool);
     sshpool_unlock(pool);
     slot->last_failure[0] = 0;
@@ -282,6 +286,7 @@ on_connected(void *arg, const struct sshconnect_outcome *outcome)
         .session = outcome->session,
         .load = &slot->load,
         .down = on_down,
+        .offered = sshremote_on_offered,
         .arg = slot,
     };
     enum err err;
@@ -387,6 +392,17 @@ sshslot_obey(struct pool_slot *slot)
 
 /* --- closing one that idles ----------------------------------------------- */
 
+static bool
+has_remotes(struct pool_slot *slot)
+{
+    bool has;
+
+    sshpool_lock(slot->pool);
+    has = slot->remotes > 0;
+    sshpool_unlock(slot->pool);
+    return has;
+}
+
 void
 sshslot_tidy(struct pool_slot *slot)
 {
@@ -394,6 +410,8 @@ sshslot_tidy(struct pool_slot *slot)
     double now = clock_seconds();
     bool last;
 
+    if (has_remotes(slot))
+        return;
     if (sshlink_streams(slot->link) > 0 || slot->dials ||
         slot->opened != slot->opened_then) {
         slot->opened_then = slot->opened;
