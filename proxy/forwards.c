@@ -6,22 +6,8 @@
 #include <utlist.h>
 
 #include "proxy/forward.h"
+#include "proxy/forwards_parts.h"
 #include "transport/base/log.h"
-
-/* One forward, whether it stands now or did once. */
-struct standing {
-    struct forwards *forwards;
-    const struct forward *forward;
-    struct forward *added; /* forward, where it was added */
-    bool stands;
-    bool leaves;           /* the eyes are being closed */
-    struct bindname *name; /* being looked up, for its opening; or NULL */
-    struct listeners listeners;
-    struct slot_eye *eyes; /* one of each slot for each listener; or NULL */
-    size_t eyes_open;
-    struct forwards_ask *ask; /* who waits for that, or for its end */
-    struct standing *next;
-};
 
 /* --- which is which ------------------------------------------------------- */
 
@@ -31,9 +17,18 @@ picked_port(const struct standing *standing)
 {
     const struct listener *head = standing->listeners.head;
 
+    if (standing->remote)
+        return remote_picked_port(standing->remote);
     if (standing->forward->port > 0 || !head || head->path)
         return 0;
     return addr_port(&head->addr);
+}
+
+/* It has been asked for, and is neither there nor refused yet. */
+static bool
+is_opening(const struct standing *standing)
+{
+    return standing->name || (standing->remote && standing->ask);
 }
 
 static struct standing *
@@ -42,7 +37,7 @@ find(struct forwards *forwards, const struct forward *spec, bool stands)
     struct standing *each;
 
     LL_FOREACH (forwards->all_, each) {
-        if (each->stands != stands || each->leaves || each->name ||
+        if (each->stands != stands || each->leaves || is_opening(each) ||
             !forward_is_alike(each->forward, spec))
             continue;
         if (each->forward->port == spec->port ||
@@ -54,8 +49,8 @@ find(struct forwards *forwards, const struct forward *spec, bool stands)
 
 /* --- opening -------------------------------------------------------------- */
 
-static struct standing *
-create(struct forwards *forwards)
+struct standing *
+forwards_create(struct forwards *forwards)
 {
     struct standing *standing = calloc(1, sizeof(*standing));
 
@@ -100,7 +95,7 @@ open_standing(struct standing *standing, const struct bindname_answer *found)
 static void
 close_standing(struct standing *standing)
 {
-    if (!standing->stands)
+    if (!standing->stands || standing->remote)
         return;
     limits_take(standing->forwards->limits, -descriptors_of(standing));
     listeners_close(&standing->listeners);
@@ -118,9 +113,9 @@ forwards_open(struct forwards *forwards, size_t *opened, size_t *failed)
         struct standing *standing;
         enum err err = ERR_NO_MEMORY;
 
-        if (forward->kind == FORWARD_STDIO)
+        if (forward->kind == FORWARD_STDIO || forward->is_remote)
             continue;
-        standing = create(forwards);
+        standing = forwards_create(forwards);
         if (standing) {
             standing->forward = forward;
             err = open_standing(standing, NULL);
@@ -148,14 +143,17 @@ forwards_announce(const struct forwards *forwards)
 {
     const struct standing *each;
 
-    LL_FOREACH (forwards->all_, each)
+    LL_FOREACH (forwards->all_, each) {
         listeners_announce(&each->listeners, via_word(forwards));
+        if (each->remote)
+            remote_announce(each->remote);
+    }
 }
 
 /* --- the workers' eyes ---------------------------------------------------- */
 
-static void
-tell(struct forwards_ask *ask)
+void
+forwards_tell(struct forwards_ask *ask)
 {
     ask->standing_ = NULL;
     ask->done(ask);
@@ -164,13 +162,13 @@ tell(struct forwards_ask *ask)
 static void
 on_told(struct task *task)
 {
-    tell((struct forwards_ask *)((char *)task -
-                                 offsetof(struct forwards_ask, task_)));
+    forwards_tell(
+        (struct forwards_ask *)((char *)task -
+                                offsetof(struct forwards_ask, task_)));
 }
 
-/* Tells the asker in a while. */
-static void
-answer(struct forwards_ask *ask, enum err err, const char *why)
+void
+forwards_answer(struct forwards_ask *ask, enum err err, const char *why)
 {
     ask->err = err;
     snprintf(ask->why, sizeof(ask->why), "%s", why);
@@ -192,7 +190,7 @@ on_eye_ended(struct slot_eye *eye)
     standing->leaves = false;
     standing->ask = NULL;
     if (ask)
-        tell(ask);
+        forwards_tell(ask);
 }
 
 static void
@@ -237,7 +235,7 @@ place_for(struct forwards *forwards, const struct forward *spec)
         return standing;
     copy = malloc(sizeof(*copy));
     text = forward_name(spec);
-    standing = copy && text ? create(forwards) : NULL;
+    standing = copy && text ? forwards_create(forwards) : NULL;
     if (!standing) {
         free(copy);
         free(text);
@@ -307,7 +305,7 @@ on_name(void *arg, const struct bindname_answer *found)
     ask->err = err;
     ask->port = err ? 0 : picked_port(standing);
     memcpy(ask->why, why, sizeof(ask->why));
-    tell(ask);
+    forwards_tell(ask);
 }
 
 /* Opens one for an asker; a name is looked up first, in its own time. */
@@ -321,14 +319,14 @@ open_for(struct forwards_ask *ask, struct standing *standing)
     if (!listeners_need_name(standing->forward)) {
         err = open_added(standing, NULL, why);
         ask->port = err ? 0 : picked_port(standing);
-        answer(ask, err, why);
+        forwards_answer(ask, err, why);
         return;
     }
     err = bindname_start(forwards->control, standing->forward->host,
                          forwards->settings->family, on_name, standing,
                          &standing->name);
     if (err) {
-        answer(ask, err, err_text(err));
+        forwards_answer(ask, err, err_text(err));
         return;
     }
     standing->ask = ask;
@@ -345,19 +343,22 @@ forwards_add(struct forwards *forwards, struct forwards_ask *ask,
     ask->standing_ = NULL;
     ask->port = 0;
     if (forwards->draining_) {
-        answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
+        forwards_answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
         return;
     }
     if (standing) {
         ask->port = spec->port == 0 ? picked_port(standing) : 0;
-        answer(ask, ERR_OK, "");
+        forwards_answer(ask, ERR_OK, "");
         return;
     }
     standing = place_for(forwards, spec);
-    if (standing)
+    if (standing && spec->is_remote)
+        forwards_remote_add(ask, standing);
+    else if (standing)
         open_for(ask, standing);
     else
-        answer(ask, ERR_LIMIT, "too many different forwards since the start");
+        forwards_answer(ask, ERR_LIMIT,
+                        "too many different forwards since the start");
 }
 
 void
@@ -371,7 +372,7 @@ forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
     ask->standing_ = NULL;
     ask->port = 0;
     if (!standing) {
-        answer(ask, ERR_NO_SUCH_PATH, "port not forwarded");
+        forwards_answer(ask, ERR_NO_SUCH_PATH, "port not forwarded");
         return;
     }
     ask->err = ERR_OK;
@@ -379,9 +380,13 @@ forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
     ask->standing_ = standing;
     standing->ask = ask;
     standing->leaves = true;
-    count = standing->eyes_open;
     log_write(LOG_INFO, "-%c %s: cancelled", forward_letter(standing->forward),
               standing->forward->text);
+    if (standing->remote) {
+        forwards_remote_close(standing);
+        return;
+    }
+    count = standing->eyes_open;
     for (size_t i = 0; i < count; i++)
         slot_unwatch(&standing->eyes[i]);
 }
@@ -396,6 +401,18 @@ forwards_forget(struct forwards_ask *ask)
         worker_undefer(ask->control_, &ask->task_);
 }
 
+/* Adds a whole line, or nothing. */
+static void
+add_line(char *buf, size_t size, size_t *len, const char *line)
+{
+    size_t more = strlen(line);
+
+    if (more >= size - *len)
+        return;
+    memcpy(buf + *len, line, more + 1);
+    *len += more;
+}
+
 size_t
 forwards_describe(const struct forwards *forwards, char *buf, size_t size)
 {
@@ -404,17 +421,18 @@ forwards_describe(const struct forwards *forwards, char *buf, size_t size)
     size_t len = 0;
 
     LL_FOREACH (forwards->all_, each) {
+        char line[REMOTE_TEXT_MAX + REMOTE_WHY_MAX];
+
+        if (each->remote) {
+            remote_describe(each->remote, line, sizeof(line));
+            add_line(buf, size, &len, line);
+        }
         LL_FOREACH (each->listeners.head, listener) {
             char text[LISTENER_TEXT_MAX];
-            int n =
-                snprintf(buf + len, size - len, "listening on %s\n",
-                         listener_format(listener, via_word(forwards), text));
 
-            if ((size_t)n >= size - len) {
-                buf[len] = 0;
-                return len;
-            }
-            len += (size_t)n;
+            snprintf(line, sizeof(line), "listening on %s\n",
+                     listener_format(listener, via_word(forwards), text));
+            add_line(buf, size, &len, line);
         }
     }
     return len;
@@ -431,6 +449,11 @@ forwards_stop(struct forwards *forwards)
     LL_FOREACH (forwards->all_, each) {
         struct forwards_ask *ask = each->ask;
 
+        if (each->remote && !each->leaves) {
+            if (ask)
+                ask->err = ERR_SHUTDOWN;
+            forwards_remote_close(each);
+        }
         if (!each->name)
             continue;
         bindname_cancel(each->name);
@@ -439,7 +462,7 @@ forwards_stop(struct forwards *forwards)
         if (!ask)
             continue;
         ask->standing_ = NULL;
-        answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
+        forwards_answer(ask, ERR_SHUTDOWN, err_text(ERR_SHUTDOWN));
     }
 }
 
@@ -462,6 +485,7 @@ forwards_destroy(struct forwards *forwards)
     LL_FOREACH_SAFE (forwards->all_, each, next) {
         if (each->added)
             free((char *)each->added->text);
+        remote_destroy(each->remote);
         free(each->added);
         free(each->eyes);
         free(each);

@@ -1,6 +1,7 @@
 /* The forwards that stand: their sockets, and the workers' eyes on them.
  *
- * Those of the command line are opened at the start; others are added, and any
+ * In the place of sockets a remote one has the SSH server's ear. Those of the
+ * command line are opened at the start; others are added, and any
  * is cancelled, while the program runs (control socket). Sessions go on when
  * their forward is cancelled, and borrow it; so a forward's memory stays until
  * the end of the program. One that is asked for again gets its old memory, and
@@ -27,8 +28,19 @@ struct forwards {
     const struct settings *settings;
     struct worker *control;
     struct limits *limits;
+    struct shared *shared;
     struct slot *slots;
     unsigned slot_count;
+    /* Every remote one that was asked for with forwards_ask_remotes has its
+     * first answer; so many were refused. Called once, from the loop. */
+    void (*remotes_answered)(void *arg, size_t refused);
+    /* No remote one is left, after there were some. NULL: nobody asks. */
+    void (*remotes_gone)(void *arg);
+    void *arg;
+
+    size_t remotes; /* remote ones that are not closed */
+    size_t waiting; /* of these, the settings' with no answer yet */
+    size_t refused; /* the settings' that were refused at first */
 
     struct standing *all_; /* cancelled ones too */
     bool draining_;
@@ -42,6 +54,10 @@ struct forwards {
  * Blocks for names. */
 enum err forwards_open(struct forwards *forwards, size_t *opened,
                        size_t *failed);
+
+/* Asks the SSH server for the remote forwards of the settings; *asked is how
+ * many. A refusal is logged. Returns ERR_OK, or ERR_NO_MEMORY. */
+enum err forwards_ask_remotes(struct forwards *forwards, size_t *asked);
 
 /* Says what listens: a line each. Thread: log_ready's. */
 void forwards_announce(const struct forwards *forwards);
@@ -84,8 +100,8 @@ void forwards_forget(struct forwards_ask *ask);
 size_t forwards_describe(const struct forwards *forwards, char *buf,
                          size_t size);
 
-/* From now on none is added: those under way are not opened any more. Before
- * the control worker goes. */
+/* From now on none is added: those under way are not opened any more. Remote
+ * ones are closed, which remotes_gone tells. Before the control worker goes. */
 void forwards_stop(struct forwards *forwards);
 
 /* Closes every socket; no slot accepts from them any more. */

@@ -105,15 +105,17 @@ create_workers(struct server *server)
         .settings = settings,
         .control = server->control,
         .limits = &shared->limits,
+        .shared = shared,
         .slots = server->slots,
         .slot_count = server->started,
     };
     return true;
 }
 
-/* What there is to come in by. Returns EXIT_FAILED, EXIT_USAGE, or 0. */
+/* What there is to come in by, but what the server is to listen for. Returns
+ * EXIT_FAILED, EXIT_USAGE, or 0. */
 static int
-open_ways_in(struct server *server, int *stdio_fd)
+open_ways_in(struct server *server)
 {
     const struct settings *settings = server->settings;
     size_t opened;
@@ -128,32 +130,24 @@ open_ways_in(struct server *server, int *stdio_fd)
         return EXIT_FAILED;
     if (!has_stdio(settings))
         return 0;
-    err = stdio_start(&server->stdio, stdio_fd);
+    err = stdio_start(&server->stdio, &server->stdio_fd);
     if (err)
         log_write(LOG_FATAL, "-W: %s", err_text(err));
     return err ? EXIT_FAILED : 0;
 }
 
-/* The way out is there: now all that waited for it. Threads are started with
- * signals blocked, so that these go to the main one. */
+/* All that was asked for is there, or won't be yet: whoever waits for that may
+ * know. Threads are started with signals blocked, so that these go to the main
+ * one. */
 static void
 stand(struct server *server)
 {
-    int stdio_fd = -1;
     sigset_t all;
     sigset_t before;
-    int failed;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = open_ways_in(server, &stdio_fd);
-    if (!failed && !server_open_control(server))
-        failed = EXIT_FAILED;
-    if (failed) {
-        if (stdio_fd >= 0)
-            close(stdio_fd);
-        server_end(server, failed);
-    } else {
+    if (server_open_control(server)) {
         forwards_announce(&server->forwards);
         if (server->ready_fd >= 0) {
             if (server->cred)
@@ -162,11 +156,59 @@ stand(struct server *server)
         }
         log_start();
         forwards_begin(&server->forwards);
-        if (stdio_fd >= 0)
-            slot_begin_stdio(&server->slots[0], stdio_fd);
+        if (server->stdio_fd >= 0)
+            slot_begin_stdio(&server->slots[0], server->stdio_fd);
+        server->stdio_fd = -1;
         server->stands = true;
+    } else {
+        server_end(server, EXIT_FAILED);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+on_remotes_answered(void *arg, size_t refused)
+{
+    struct server *server = arg;
+
+    if (server->ending || server->draining)
+        return;
+    if (refused > 0 && server->settings->exit_on_forward_failure)
+        server_end(server, EXIT_FAILED);
+    else
+        stand(server);
+}
+
+static void
+on_remotes_gone(void *arg)
+{
+    server_end_if_empty(arg);
+}
+
+/* The way out is there: now all that waited for it. */
+static void
+open_all(struct server *server)
+{
+    size_t asked = 0;
+    sigset_t all;
+    sigset_t before;
+    int failed;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = open_ways_in(server);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    server->forwards.remotes_answered = on_remotes_answered;
+    server->forwards.remotes_gone = on_remotes_gone;
+    server->forwards.arg = server;
+    if (!failed && forwards_ask_remotes(&server->forwards, &asked)) {
+        log_write(LOG_FATAL, "cannot start: %s", err_text(ERR_NO_MEMORY));
+        failed = EXIT_FAILED;
+    }
+    if (failed)
+        server_end(server, failed);
+    else if (asked == 0)
+        stand(server);
 }
 
 static void
@@ -178,7 +220,7 @@ on_linked(struct mail *mail)
     if (server->ending || server->draining)
         return;
     if (!server->link_err) {
-        stand(server);
+        open_all(server);
         return;
     }
     log_write(LOG_FATAL, "%s",
@@ -300,6 +342,8 @@ clean_up(struct server *server)
     if (server->prompt)
         prompt_cancel(server->prompt);
     control_destroy(server->calls);
+    if (server->stdio_fd >= 0)
+        close(server->stdio_fd);
     forwards_stop(&server->forwards);
     end_workers(server);
     if (server->stdio)
@@ -326,6 +370,7 @@ server_run(struct settings *settings, int ready_fd)
         .settings = settings,
         .shared = {.settings = settings},
         .ready_fd = ready_fd,
+        .stdio_fd = -1,
         .status = EXIT_FAILED,
     };
 

@@ -20,11 +20,12 @@ server_end(struct server *server, int status)
 
 /* A session may go from one slot to another, so that none of them sees by
  * itself that there are no more. */
-static void
-end_if_empty(struct server *server)
+void
+server_end_if_empty(struct server *server)
 {
-    if (server->stdio_over || (server->drained == server->started &&
-                               atomic_load(&server->shared.limits.open) == 0))
+    if (server->stdio_over ||
+        (server->drained == server->started && server->forwards.remotes == 0 &&
+         atomic_load(&server->shared.limits.open) == 0))
         server_end(server, 0);
 }
 
@@ -37,7 +38,7 @@ server_on_drained(struct mail *mail)
 
     if (++server->drained == server->started) {
         forwards_close(&server->forwards);
-        end_if_empty(server);
+        server_end_if_empty(server);
     }
 }
 
@@ -51,7 +52,7 @@ server_on_empty(struct mail *mail)
 
     slot_heard(slot);
     server->stdio_over = server->stdio != NULL;
-    end_if_empty(server);
+    server_end_if_empty(server);
 }
 
 static void

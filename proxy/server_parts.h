@@ -30,7 +30,8 @@ struct server {
     unsigned drained;
     int ready_fd; /* background_fork's, or -1 */
     int status;
-    bool stands; /* the way out is there, and what listens, too */
+    bool stands;  /* the way out is there, and what listens, too */
+    int stdio_fd; /* -W's, until its session begins; or -1 */
     bool draining;
     bool ending;
     int ended_by; /* the signal that ended it before it stood, or 0 */
@@ -43,6 +44,9 @@ struct server {
     ev_signal signals[SERVER_SIGNALS];
     ev_timer drain_timer;
 };
+
+/* Ends the loop once it is draining and nothing is left. */
+void server_end_if_empty(struct server *server);
 
 /* server_loop.c: what happens on the control loop while it runs. */
 

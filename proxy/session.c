@@ -289,6 +289,12 @@ start_talk(struct session *session)
         session_end(session, ERR_NO_MEMORY, "no memory for the handshake");
         return;
     }
+    /* One that talks is to be talked to; of a fixed forward it is accepted once
+     * there is something behind it. */
+    if (!fixed && stream_accept(session->client)) {
+        session_end(session, ERR_PEER_GONE, "client left");
+        return;
+    }
     if (fixed) {
         session->protocol = HANDSHAKE_NONE;
         handshake_skip(session->handshake);

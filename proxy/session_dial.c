@@ -122,6 +122,10 @@ on_dialled(struct dial *dial)
         return;
     }
     session_set_state(session, SESSION_REPLY);
+    if (stream_accept(session->client)) {
+        session_end(session, ERR_PEER_GONE, "client left");
+        return;
+    }
     handshake_answer(session->handshake, ERR_OK, &local);
     session_talk_flush(session);
     session_start_relay(session);

@@ -275,8 +275,11 @@ put_cut_string(struct log_event *event, const char *name, char *value)
     }
 }
 
+static const char own_name[] = "culvert: ";
+
+/* prefix: what stands before it in text. */
 static void
-put_message(enum log_level level, char *message)
+put_message(enum log_level level, const char *prefix, char *message)
 {
     char line[MESSAGE_MAX + 16];
     int n;
@@ -289,7 +292,7 @@ put_message(enum log_level level, char *message)
         log_send(&event);
         return;
     }
-    n = snprintf(line, sizeof(line), "culvert: %s\n", message);
+    n = snprintf(line, sizeof(line), "%s%s\n", prefix, message);
     put_line(line, (size_t)n);
 }
 
@@ -303,7 +306,7 @@ write_message(enum log_level level, const char *format, va_list args)
     for (char *c = message; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
-    put_message(level, message);
+    put_message(level, own_name, message);
 }
 
 void
@@ -318,20 +321,37 @@ log_write(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
+__attribute__((format(printf, 2, 0))) static void
+write_everywhere(const char *prefix, const char *format, va_list args)
+{
+    char message[MESSAGE_MAX];
+
+    vsnprintf(message, sizeof(message), format, args);
+    put_message(LOG_QUIET, prefix, message);
+    if (sink.path)
+        dprintf(STDERR_FILENO, "%s%s\n", prefix, message);
+}
+
 void
 log_ready(bool always, const char *format, ...)
 {
-    char message[MESSAGE_MAX];
     va_list args;
 
     if (!always && !log_enabled(LOG_INFO))
         return;
     va_start(args, format);
-    vsnprintf(message, sizeof(message), format, args);
+    write_everywhere(own_name, format, args);
     va_end(args);
-    put_message(LOG_QUIET, message);
-    if (sink.path)
-        dprintf(STDERR_FILENO, "culvert: %s\n", message);
+}
+
+void
+log_bare(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_everywhere("", format, args);
+    va_end(args);
 }
 
 #define LIMIT_BURST     5

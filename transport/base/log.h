@@ -56,6 +56,10 @@ void log_write(enum log_level level, const char *format, ...)
 void log_ready(bool always, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* As log_ready with always, but in text without the program's name before it: a
+ * line that scripts know from ssh. */
+void log_bare(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* One allowance of messages: at most burst in every 10 seconds, after which
  * the number held back is told. Zero is a fresh one. */
 struct log_limit {
