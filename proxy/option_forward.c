@@ -15,6 +15,9 @@
 static const char bad_form[] = "not a forward (see culvert --help)";
 static const char bad_host[] = "not a host name or address";
 static const char bad_path[] = "a socket's path has 1 to 107 bytes";
+static const char remote_path[] =
+    "the server can be asked for a port, not for a Unix socket: libssh has no "
+    "request for that";
 
 struct field {
     char text[TARGET_NAME_MAX + 1];
@@ -105,6 +108,8 @@ set_listen_path(struct forward *forward, const struct field *path)
 {
     size_t len = strlen(path->text);
 
+    if (forward->is_remote)
+        return remote_path;
     if (len == 0 || len >= sizeof(((struct sockaddr_un *)0)->sun_path))
         return bad_path;
     forward->where = LISTEN_UNIX;
@@ -201,6 +206,22 @@ parse_local(const struct fields *fields, struct forward *forward)
                    : set_target(forward, &at[listen], &at[listen + 1]);
 }
 
+/* ssh tries both, a fixed target first. "8080:/path" has one in either form of
+ * it; one word with a host in it, "8080:h:80", is nothing in a file. */
+static const char *
+parse_remote(const struct fields *fields, bool words, struct forward *forward)
+{
+    size_t count = fields->count;
+    bool dynamic = count == 1 || (count == 2 && !fields->at[1].is_path);
+
+    forward->is_remote = true;
+    if (words && !fields->second && count > 2)
+        return bad_form;
+    if (dynamic && !fields->second)
+        return parse_dynamic(fields, forward);
+    return parse_local(fields, forward);
+}
+
 static const char *
 parse_stdio(const struct fields *fields, struct forward *forward)
 {
@@ -214,7 +235,8 @@ const char *
 option_forward_parse(enum option_forward_form form, const char *spec,
                      struct forward *forward)
 {
-    bool words = form == OPTION_FORWARD_LOCAL_WORDS;
+    bool words = form == OPTION_FORWARD_LOCAL_WORDS ||
+                 form == OPTION_FORWARD_REMOTE_WORDS;
     struct forward parsed = {.text = spec};
     struct fields fields = {.count = 0};
     const char *why = split(spec, words, &fields);
@@ -231,6 +253,10 @@ option_forward_parse(enum option_forward_form form, const char *spec,
     case OPTION_FORWARD_LOCAL_WORDS:
         /* One word would be "8080:host:80", which ssh refuses here too. */
         why = fields.second ? parse_local(&fields, &parsed) : bad_form;
+        break;
+    case OPTION_FORWARD_REMOTE:
+    case OPTION_FORWARD_REMOTE_WORDS:
+        why = parse_remote(&fields, words, &parsed);
         break;
     case OPTION_FORWARD_STDIO:
         why = parse_stdio(&fields, &parsed);

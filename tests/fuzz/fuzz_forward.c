@@ -25,10 +25,13 @@ check_parsed(enum option_forward_form form, const struct forward *forward)
         FUZZ_CHECK(strchr(forward->host, '/'));
         break;
     }
-    if (form == OPTION_FORWARD_DYNAMIC) {
-        FUZZ_CHECK(forward->kind == FORWARD_SOCKS);
+    FUZZ_CHECK(forward->is_remote == (form == OPTION_FORWARD_REMOTE ||
+                                      form == OPTION_FORWARD_REMOTE_WORDS));
+    FUZZ_CHECK(!forward->is_remote || forward->where != LISTEN_UNIX);
+    FUZZ_CHECK(form != OPTION_FORWARD_DYNAMIC ||
+               forward->kind == FORWARD_SOCKS);
+    if (forward->kind == FORWARD_SOCKS)
         return;
-    }
     FUZZ_CHECK((forward->target.kind == TARGET_UNIX) ==
                (forward->target.port == 0));
 }
@@ -44,7 +47,7 @@ put_field(char *spec, const char *text)
     return true;
 }
 
-/* Writes a forward as -D and -L take it. */
+/* Writes a forward as -D, -L and -R take it. */
 static bool
 write_spec(const struct forward *forward, char *spec)
 {
@@ -80,7 +83,8 @@ write_spec(const struct forward *forward, char *spec)
 static void
 check_again(const struct forward *forward)
 {
-    enum option_forward_form form = forward->kind == FORWARD_SOCKS
+    enum option_forward_form form = forward->is_remote ? OPTION_FORWARD_REMOTE
+                                    : forward->kind == FORWARD_SOCKS
                                         ? OPTION_FORWARD_DYNAMIC
                                         : OPTION_FORWARD_LOCAL;
     char spec[3 * TARGET_TEXT_MAX], a[TARGET_TEXT_MAX], b[TARGET_TEXT_MAX];
@@ -91,6 +95,7 @@ check_again(const struct forward *forward)
     FUZZ_CHECK(!option_forward_parse(form, spec, &again));
     FUZZ_CHECK(again.kind == forward->kind && again.where == forward->where);
     FUZZ_CHECK(again.bind_given == forward->bind_given);
+    FUZZ_CHECK(again.is_remote == forward->is_remote);
     FUZZ_CHECK(again.port == forward->port);
     FUZZ_CHECK(strcmp(again.host, forward->host) == 0);
     if (forward->kind == FORWARD_FIXED)
@@ -132,6 +137,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         break;
     case 'l':
         check_forward(OPTION_FORWARD_LOCAL_WORDS, text);
+        break;
+    case 'R':
+        check_forward(OPTION_FORWARD_REMOTE, text);
+        break;
+    case 'r':
+        check_forward(OPTION_FORWARD_REMOTE_WORDS, text);
         break;
     case 'W':
         check_forward(OPTION_FORWARD_STDIO, text);

@@ -184,6 +184,106 @@ Test(option_forward, local_in_words)
         check_bad(OPTION_FORWARD_LOCAL_WORDS, bad[i]);
 }
 
+Test(option_forward, remote_forms)
+{
+    static const struct good table[] = {
+        {OPTION_FORWARD_REMOTE, "80:h:81", LISTEN_LOOPBACK, "", 80, "h:81"},
+        {OPTION_FORWARD_REMOTE, "0:192.0.2.1:81", LISTEN_LOOPBACK, "", 0,
+         "192.0.2.1:81"},
+        {OPTION_FORWARD_REMOTE, "b:80:h:81", LISTEN_HOST, "b", 80, "h:81"},
+        {OPTION_FORWARD_REMOTE, "[::1]:80:[::2]:81", LISTEN_HOST, "::1", 80,
+         "[::2]:81"},
+        {OPTION_FORWARD_REMOTE, ":80:h:81", LISTEN_ANY, "", 80, "h:81"},
+        {OPTION_FORWARD_REMOTE, "*:80:h:81", LISTEN_ANY, "", 80, "h:81"},
+        {OPTION_FORWARD_REMOTE, "localhost:80:h:81", LISTEN_LOOPBACK, "", 80,
+         "h:81"},
+        {OPTION_FORWARD_REMOTE, "80:/run/t", LISTEN_LOOPBACK, "", 80, "/run/t"},
+        {OPTION_FORWARD_REMOTE, "b:80:[/run/t:1]", LISTEN_HOST, "b", 80,
+         "/run/t:1"},
+        {OPTION_FORWARD_REMOTE, "1080", LISTEN_LOOPBACK, "", 1080, NULL},
+        {OPTION_FORWARD_REMOTE, "0", LISTEN_LOOPBACK, "", 0, NULL},
+        {OPTION_FORWARD_REMOTE, "*:1080", LISTEN_ANY, "", 1080, NULL},
+        {OPTION_FORWARD_REMOTE, ":0", LISTEN_ANY, "", 0, NULL},
+        {OPTION_FORWARD_REMOTE, "LocalHost:1", LISTEN_LOOPBACK, "", 1, NULL},
+        {OPTION_FORWARD_REMOTE, "gw.example:1", LISTEN_HOST, "gw.example", 1,
+         NULL},
+        {OPTION_FORWARD_REMOTE_WORDS, "80 h:81", LISTEN_LOOPBACK, "", 80,
+         "h:81"},
+        {OPTION_FORWARD_REMOTE_WORDS, "*:80 \t [::1]:81 ", LISTEN_ANY, "", 80,
+         "[::1]:81"},
+        {OPTION_FORWARD_REMOTE_WORDS, "b:80 /run/t", LISTEN_HOST, "b", 80,
+         "/run/t"},
+        {OPTION_FORWARD_REMOTE_WORDS, "1080", LISTEN_LOOPBACK, "", 1080, NULL},
+        {OPTION_FORWARD_REMOTE_WORDS, "[::1]:1080", LISTEN_HOST, "::1", 1080,
+         NULL},
+        {OPTION_FORWARD_REMOTE_WORDS, "80:/run/t", LISTEN_LOOPBACK, "", 80,
+         "/run/t"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        check_good(&table[i]);
+}
+
+Test(option_forward, remote_malformed)
+{
+    static const char *const table[] = {
+        "",           ":",        "70000",      "h:",         "80:h",
+        "80:h:",      "80:h:0",   "80::81",     "h h:1",      "h\n:1",
+        "h\x7f:1",    "a]:1:h:2", "a:b:c:d:e",  "80:h h:81",  "::1:80:h:81",
+        "80:/run/t:", "b:80:h",   "[::1]1:h:2", "[1::2::3]:1"};
+    static const char *const words[] = {"",        "80:h:81",     "80 h",
+                                        "80 h:0",  "b:80:/run/t", "80 h:81 x",
+                                        "80:h 81", "h h",         "80 1080"};
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        check_bad(OPTION_FORWARD_REMOTE, table[i]);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        check_bad(OPTION_FORWARD_REMOTE_WORDS, words[i]);
+}
+
+Test(option_forward, remote_sockets_cannot_be_asked_for)
+{
+    static const char *const table[] = {"/run/s", "/run/s:h:81",
+                                        "/run/s:/run/t", "[/run/a:b]:h:81"};
+    struct forward forward;
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        cr_assert(strstr(option_forward_parse(OPTION_FORWARD_REMOTE, table[i],
+                                              &forward),
+                         "not for a Unix socket"),
+                  "%s", table[i]);
+    cr_assert(strstr(option_forward_parse(OPTION_FORWARD_REMOTE_WORDS,
+                                          "/run/s h:81", &forward),
+                     "not for a Unix socket"));
+}
+
+Test(option_forward, remote_is_what_the_server_listens_for)
+{
+    static const struct {
+        enum option_forward_form form;
+        const char *spec;
+        enum forward_kind kind;
+        bool is_remote;
+    } table[] = {
+        {OPTION_FORWARD_REMOTE, "80:h:81", FORWARD_FIXED, true},
+        {OPTION_FORWARD_REMOTE, "80:/run/t", FORWARD_FIXED, true},
+        {OPTION_FORWARD_REMOTE, "h:80", FORWARD_SOCKS, true},
+        {OPTION_FORWARD_REMOTE_WORDS, "80", FORWARD_SOCKS, true},
+        {OPTION_FORWARD_REMOTE_WORDS, "80 h:81", FORWARD_FIXED, true},
+        {OPTION_FORWARD_LOCAL, "80:h:81", FORWARD_FIXED, false},
+        {OPTION_FORWARD_DYNAMIC, "80", FORWARD_SOCKS, false},
+    };
+    struct forward forward;
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        cr_assert_null(
+            option_forward_parse(table[i].form, table[i].spec, &forward));
+        cr_assert_eq(forward.kind, table[i].kind, "%s", table[i].spec);
+        cr_assert_eq(forward.is_remote, table[i].is_remote, "%s",
+                     table[i].spec);
+    }
+}
+
 Test(option_forward, stdio_forms)
 {
     static const struct good table[] = {
