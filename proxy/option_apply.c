@@ -68,6 +68,12 @@ option_apply_local(struct option_state *state, const char *value)
 }
 
 bool
+option_apply_remote(struct option_state *state, const char *value)
+{
+    return add_forward(state, OPTION_FORWARD_REMOTE, value);
+}
+
+bool
 option_apply_stdio(struct option_state *state, const char *value)
 {
     const struct forward *forward = state->conf.forwards;

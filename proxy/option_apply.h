@@ -16,6 +16,7 @@ typedef bool option_apply_fn(struct option_state *state, const char *value);
 /* Forwards. */
 option_apply_fn option_apply_dynamic;
 option_apply_fn option_apply_local;
+option_apply_fn option_apply_remote;
 option_apply_fn option_apply_stdio;
 
 /* The way out. */

@@ -11,7 +11,6 @@
 
 #include "proxy/sshconf_dest.h"
 #include "proxy/sshconf_print.h"
-#include "proxy/usage.h"
 
 #define NEEDS_SERVER "needs a destination: [user@]host[:port]"
 
@@ -43,12 +42,30 @@ settle_stdio(struct option_state *state)
            sshconf_offer(conf, SSHCONF_EXIT_ON_FORWARD_FAILURE, "yes", &place);
 }
 
+/* Only a server listens for -R. With -O that is the master's to say. */
+static bool
+check_no_remote(const struct option_state *state)
+{
+    const struct forward *forward = state->conf.forwards;
+
+    for (; forward; forward = forward->next) {
+        if (!forward->is_remote || state->settings->control_word)
+            continue;
+        return sshconf_fail(
+            &(struct sshconf_place){.option = "-R", .value = forward->text},
+            NULL, NEEDS_SERVER);
+    }
+    return true;
+}
+
 /* Without a destination: what says where connections go is an error, what says
  * how to log in is one when an option said it, and without effect when -o
  * did. */
 static bool
 settle_without_server(struct option_state *state)
 {
+    if (!check_no_remote(state))
+        return false;
     if (state->needs_server)
         return sshconf_fail(
             &(struct sshconf_place){.option = state->needs_server}, NULL,
@@ -84,7 +101,6 @@ static bool
 check_server(const struct option_state *state)
 {
     const struct sshconf *conf = &state->conf;
-    const struct sshconf_value *remote = &conf->values[SSHCONF_REMOTE_FORWARD];
     const char *refuse = sshconf_text(conf, SSHCONF_REFUSE_CONNECTION);
 
     if (state->print_only)
@@ -95,11 +111,6 @@ check_server(const struct option_state *state)
                 conf->values[SSHCONF_REFUSE_CONNECTION].where, refuse);
         return false;
     }
-    if (remote->set &&
-        !sshconf_flag(conf, SSHCONF_CLEAR_ALL_FORWARDINGS, false) &&
-        !(state->settings->control_word && remote->in_file))
-        return sshconf_fail_value(remote, USAGE_LATER
-                                  "; ClearAllForwardings=yes passes over it");
     return true;
 }
 
@@ -220,6 +231,26 @@ set_text(const struct option_state *state, enum sshconf_id id, char **to)
     return *to || sshconf_fail_value(&state->conf.values[id], no_memory);
 }
 
+/* What clients of -R may ask for; the words have been read once already. */
+static bool
+settle_opens(struct option_state *state)
+{
+    const struct sshconf_value *value =
+        &state->conf.values[SSHCONF_PERMIT_REMOTE_OPEN];
+    struct settings *settings = state->settings;
+    const char *why = no_memory;
+    enum err err = ERR_OK;
+
+    if (!value->set)
+        return true;
+    settings->remote_open = permitopen_create();
+    if (!settings->remote_open)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; i < value->texts.count && !err; i++)
+        err = permitopen_add(settings->remote_open, value->texts.item[i], &why);
+    return !err || sshconf_fail_value(value, why);
+}
+
 /* What acts with and without a destination. */
 static bool
 settle_values(struct option_state *state)
@@ -241,9 +272,9 @@ settle_values(struct option_state *state)
         sshconf_flag(conf, SSHCONF_STREAM_LOCAL_BIND_UNLINK, false);
     settings->socket_mask = (mode_t)sshconf_number(
         conf, SSHCONF_STREAM_LOCAL_BIND_MASK, settings->socket_mask);
-    /* With a server these say how to reach it. */
+    /* With a server the others say how to reach it. */
     if (state->dest_given)
-        return true;
+        return settle_opens(state);
     if (conf->values[SSHCONF_CONNECT_TIMEOUT].set &&
         !state->connect_timeout_given)
         settings->connect_timeout = timeout < 0 ? 0 : timeout;
@@ -271,7 +302,9 @@ settle_forwards(struct option_state *state)
             free(forward);
             continue;
         }
-        if (settings->gateway_ports && !forward->bind_given && !stdio)
+        /* At the server that is its own sshd's to say. */
+        if (settings->gateway_ports && !forward->bind_given && !stdio &&
+            !forward->is_remote)
             forward->where = LISTEN_ANY;
         if (settings->ssh && !stdio)
             settings->ssh->listens = true;

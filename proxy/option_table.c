@@ -17,6 +17,7 @@
 static const struct option_entry options[] = {
     {VALUE('D', NULL, option_apply_dynamic)},
     {VALUE('L', NULL, option_apply_local)},
+    {VALUE('R', NULL, option_apply_remote)},
     {VALUE('W', NULL, option_apply_stdio)},
     {SETS_TO('g', SSHCONF_GATEWAY_PORTS, "yes")},
     {VALUE(0, "users", option_apply_users)},
@@ -76,7 +77,6 @@ static const struct option_entry options[] = {
     {OTHER(IDLE, 'y', NULL, false)},
     {OTHER(IDLE, 'Y', NULL, false)},
 
-    {OTHER(LATER, 'R', NULL, true)},
     {OTHER(LATER, 0, "gateway", true)},
     {OTHER(LATER, 0, "host-key", true)},
     {OTHER(LATER, 0, "authorized-keys", true)},

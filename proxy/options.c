@@ -132,11 +132,13 @@ scan_all(struct scan *scan)
     return true;
 }
 
-/* Sets addr to where a forward will listen, as far as that is known without
- * looking a name up. */
+/* Sets addr to where a forward will listen here, as far as that is known
+ * without looking a name up. */
 static bool
 listens_on(const struct forward *forward, union addr *addr)
 {
+    if (forward->is_remote)
+        return false;
     switch (forward->where) {
     case LISTEN_ANY:
         return addr_parse(addr, "::", 2, (uint16_t)forward->port);
@@ -159,9 +161,8 @@ check_forwards(const struct option_state *state)
     if (settings->control_word) /* the master checks */
         return true;
     if (!settings->forwards && !settings->ssh && !settings->control_master) {
-        fprintf(
-            stderr,
-            "culvert: nothing to do: no -D, -L or -W, and no destination\n");
+        fprintf(stderr, "culvert: nothing to do: no -D, -L, -R or -W, and no "
+                        "destination\n");
         usage_short(stderr);
         return false;
     }

@@ -60,6 +60,7 @@ settings_destroy(struct settings *settings)
     sshdest_list_clear(&settings->texts);
     sources_destroy(settings->sources);
     rules_destroy(settings->rules);
+    permitopen_destroy(settings->remote_open);
     sshdest_destroy(settings->ssh);
     free(settings->control_path);
     free(settings->control_word);
@@ -69,14 +70,14 @@ settings_destroy(struct settings *settings)
     free(settings);
 }
 
-/* Whether someone who is not on this machine can reach it, and no source rule
- * keeps anyone out. */
+/* Whether someone who is not on this machine can reach a listener of ours, and
+ * no source rule keeps anyone out. */
 static bool
 is_reachable(const struct settings *settings, const struct forward *forward,
              const union addr *addr)
 {
-    return forward->where != LISTEN_UNIX && !addr_is_loopback(addr) &&
-           sources_empty(settings->sources);
+    return !forward->is_remote && forward->where != LISTEN_UNIX &&
+           !addr_is_loopback(addr) && sources_empty(settings->sources);
 }
 
 bool

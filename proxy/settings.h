@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "auth/permitopen.h"
 #include "auth/rules.h"
 #include "auth/sources.h"
 #include "transport/base/addr.h"
@@ -77,6 +78,9 @@ struct settings {
     struct rules *rules;     /* --permit, --deny; never NULL, may be empty */
     char *users_path;        /* --users, or NULL */
 
+    /* PermitRemoteOpen: what clients of -R port may ask for; NULL: all. */
+    struct permitopen *remote_open;
+
     double handshake_timeout; /* seconds; 0 is never, for all of these */
     double connect_timeout;
     double idle_timeout;
@@ -101,14 +105,16 @@ void settings_destroy(struct settings *settings);
 
 /* Whether a forward that listens on addr would let strangers connect anywhere
  * from this machine: SOCKS, beyond loopback, leaving by plain TCP, with
- * neither a source rule nor users. Such a listener is not opened. */
+ * neither a source rule nor users. Such a listener is not opened. Never one of
+ * the server's (-R): who reaches that is the server's to know. */
 bool settings_open_proxy(const struct settings *settings,
                          const struct forward *forward, const union addr *addr);
 
 /* Whether a forward that listens on addr is there for whoever can reach it and
  * is opened all the same, as ssh does, with a warning: beyond loopback without
  * a source rule, to a fixed target (which leaves no room for a password), or
- * SOCKS without users that leaves through an SSH server. */
+ * SOCKS without users that leaves through an SSH server. Never one of the
+ * server's (-R). */
 bool settings_open_forward(const struct settings *settings,
                            const struct forward *forward,
                            const union addr *addr);

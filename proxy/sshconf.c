@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <utlist.h>
 
 #include "proxy/option_forward.h"
 #include "proxy/sshconf_value.h"
+
+/* What is wrong with one word of several, and that word. */
+#define WHY_BYTES 512
 
 static const char no_memory[] = "out of memory";
 
@@ -67,7 +71,8 @@ is_equal(const struct forward *a, const struct forward *b)
 {
     char to_a[TARGET_TEXT_MAX], to_b[TARGET_TEXT_MAX];
 
-    if (a->kind != b->kind || a->where != b->where || a->port != b->port ||
+    if (a->kind != b->kind || a->is_remote != b->is_remote ||
+        a->where != b->where || a->port != b->port ||
         strcmp(a->host, b->host) != 0)
         return false;
     return a->kind == FORWARD_SOCKS ||
@@ -123,16 +128,18 @@ static const char *
 take_forward(struct sshconf *conf, enum sshconf_id id,
              const struct sshconf_line *line, bool active, bool unique)
 {
-    bool local = id == SSHCONF_LOCAL_FORWARD;
-    enum option_forward_form form =
-        local ? OPTION_FORWARD_LOCAL_WORDS : OPTION_FORWARD_DYNAMIC;
+    bool dynamic = id == SSHCONF_DYNAMIC_FORWARD;
+    enum option_forward_form form = dynamic ? OPTION_FORWARD_DYNAMIC
+                                    : id == SSHCONF_REMOTE_FORWARD
+                                        ? OPTION_FORWARD_REMOTE_WORDS
+                                        : OPTION_FORWARD_LOCAL_WORDS;
     struct forward *forward = calloc(1, sizeof(*forward));
     char *text = join(line);
     const char *why = NULL;
 
     if (!forward || !text)
         why = no_memory;
-    else if (line->count > (local ? 2 : 1))
+    else if (line->count > (dynamic ? 1 : 2))
         why = "has too many values";
     else
         why = option_forward_parse(form, text, forward);
@@ -238,20 +245,47 @@ take_idle(struct sshconf *conf, const struct sshconf_entry *entry,
            sshconf_fail(place, entry->name, no_memory);
 }
 
+/* Reads the words of a PermitRemoteOpen. Returns NULL, or what is wrong: static
+ * text, or written to text, which has room for WHY_BYTES. */
+static const char *
+check_opens(const struct sshconf_value *value, char *text)
+{
+    const struct sshdest_list *words = &value->texts;
+    struct permitopen *list = permitopen_create();
+    const char *why = NULL;
+    enum err err = list ? ERR_OK : ERR_NO_MEMORY;
+
+    for (size_t i = 0; i < words->count && !err && !why; i++) {
+        const char *word = words->item[i];
+
+        err = permitopen_add(list, word, &why);
+        if (!err && words->count > 1 && strcasecmp(word, "any") == 0)
+            why = "must stand alone";
+        if (why) {
+            snprintf(text, WHY_BYTES, "%s: %s", word, why);
+            why = text;
+        }
+    }
+    permitopen_destroy(list);
+    return err == ERR_NO_MEMORY ? no_memory : why;
+}
+
 bool
 sshconf_take(struct sshconf *conf, const struct sshconf_entry *entry,
              const struct sshconf_line *line, const struct sshconf_place *place,
              bool active)
 {
     struct sshconf_value value = {.set = false};
+    char text[WHY_BYTES];
     const char *why;
 
-    if (entry->form == SSHCONF_FORM_FORWARD &&
-        entry->id != SSHCONF_REMOTE_FORWARD) {
+    if (entry->form == SSHCONF_FORM_FORWARD) {
         why = take_forward(conf, entry->id, line, active, place->file);
         return !why || sshconf_fail(place, entry->name, why);
     }
     why = sshconf_value_read(entry, line, &value);
+    if (!why && entry->id == SSHCONF_PERMIT_REMOTE_OPEN)
+        why = check_opens(&value, text);
     if (why) {
         sshconf_value_clear(&value);
         return sshconf_fail(place, entry->name, why);

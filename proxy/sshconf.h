@@ -32,7 +32,7 @@ struct sshconf_value {
 
 struct sshconf {
     struct sshconf_value values[SSHCONF_IDS];
-    struct forward *forwards;  /* of DynamicForward and LocalForward, -D... */
+    struct forward *forwards;  /* of DynamicForward and the like, -D... */
     struct sshdest_list texts; /* which forwards of files and -o borrow */
     struct sshdest_list idle;  /* names of what has no effect here */
     char *jump_host;           /* the last of ProxyJump, once resolved */

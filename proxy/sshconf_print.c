@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "proxy/forward.h"
 #include "proxy/sshconf_algo.h"
 #include "proxy/sshconf_value.h"
 
@@ -150,7 +151,9 @@ put_forward(const struct print *print, const struct forward *forward)
     const struct target *target = &forward->target;
     char text[TARGET_TEXT_MAX];
 
-    fputs(forward->kind == FORWARD_SOCKS ? "dynamicforward" : "localforward",
+    fputs(forward->is_remote               ? "remoteforward"
+          : forward->kind == FORWARD_SOCKS ? "dynamicforward"
+                                           : "localforward",
           print->to);
     if (forward->where == LISTEN_UNIX)
         fprintf(print->to, " %s", forward->host);
@@ -165,16 +168,18 @@ put_forward(const struct print *print, const struct forward *forward)
                 target->port);
     else if (forward->kind == FORWARD_FIXED)
         fprintf(print->to, " [%s]:%u", target->name, target->port);
+    else if (forward->is_remote) /* ssh's word for it */
+        fputs(" [socks]:0", print->to);
     fputc('\n', print->to);
 }
 
 static void
-put_forwards(const struct print *print, enum forward_kind kind)
+put_forwards(const struct print *print, char letter)
 {
     const struct forward *forward = print->settings->forwards;
 
     for (; forward; forward = forward->next) {
-        if (forward->kind == kind)
+        if (forward_letter(forward) == letter)
             put_forward(print, forward);
     }
 }
@@ -220,8 +225,9 @@ put_texts(const struct print *print)
                    dest->pubkey_algorithms);
     if (dest->revoked_host_keys.count > 0)
         put(print, SSHCONF_REVOKED_HOST_KEYS, dest->revoked_host_keys.item[0]);
-    put_forwards(print, FORWARD_SOCKS);
-    put_forwards(print, FORWARD_FIXED);
+    put_forwards(print, 'D');
+    put_forwards(print, 'L');
+    put_forwards(print, 'R');
 }
 
 /* ssh's order ends with these. */
@@ -237,6 +243,11 @@ put_rest(const struct print *print)
     put_words(print, SSHCONF_GLOBAL_KNOWN_HOSTS_FILE,
               &dest->global_known_hosts);
     put_words(print, SSHCONF_USER_KNOWN_HOSTS_FILE, &dest->user_known_hosts);
+    if (conf->values[SSHCONF_PERMIT_REMOTE_OPEN].set)
+        put_words(print, SSHCONF_PERMIT_REMOTE_OPEN,
+                  &conf->values[SSHCONF_PERMIT_REMOTE_OPEN].texts);
+    else
+        put(print, SSHCONF_PERMIT_REMOTE_OPEN, "any");
     if (timeout < 0)
         put(print, SSHCONF_CONNECT_TIMEOUT, "none");
     else

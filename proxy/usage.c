@@ -5,20 +5,23 @@
 void
 usage_short(FILE *to)
 {
-    fputs("usage: culvert [options] [-D [bind:]port | -L forward | -W "
-          "host:port]\n"
-          "               [[user@]host[:port]]\n"
-          "       culvert -D 1080 serves SOCKS and HTTP CONNECT on 127.0.0.1 "
-          "and ::1\n"
-          "       culvert -D 1080 user@host does, and leaves through that SSH "
-          "server\n"
-          "       culvert --help says more\n",
-          to);
+    fputs(
+        "usage: culvert [options] [-D [bind:]port | -L forward | -R forward "
+        "|\n"
+        "               -W host:port] [[user@]host[:port]]\n"
+        "       culvert -D 1080 serves SOCKS and HTTP CONNECT on 127.0.0.1 "
+        "and ::1\n"
+        "       culvert -D 1080 user@host does, and leaves through that SSH "
+        "server\n"
+        "       culvert -R 8080:localhost:80 user@host has that server listen "
+        "for here\n"
+        "       culvert --help says more\n",
+        to);
 }
 
 static const char help_forwards[] =
-    "usage: culvert [options] [-D [bind:]port | -L forward | -W host:port]\n"
-    "               [[user@]host[:port]]\n"
+    "usage: culvert [options] [-D [bind:]port | -L forward | -R forward |\n"
+    "               -W host:port] [[user@]host[:port]]\n"
     "\n"
     "A SOCKS4, SOCKS4a, SOCKS5 and HTTP CONNECT proxy. With a destination\n"
     "connections leave through that SSH server, else straight from here.\n"
@@ -28,8 +31,14 @@ static const char help_forwards[] =
     "  -L [bind:]port:host:hostport\n"
     "                          forward a port to a fixed target; a path with\n"
     "                          a / on either side is a Unix socket\n"
+    "  -R [bind:]port:host:hostport\n"
+    "                          let the SSH server listen, and connect from "
+    "here;\n"
+    "                          -R [bind:]port serves SOCKS and HTTP CONNECT "
+    "there\n"
     "  -W host:port            connect standard input and output\n"
-    "  -g                      without a bind address, listen on all\n"
+    "  -g                      without a bind address, -D and -L listen on "
+    "all\n"
     "\n"
     "Who may come in, and where they may go:\n"
     "  --users FILE            ask for a password; lines user:hash\n"

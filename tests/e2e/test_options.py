@@ -165,8 +165,7 @@ def test_what_ssh_has_and_does_nothing_here(t):
 
 
 def test_what_comes_later_says_so(t):
-    for args in (("-R", "8080:localhost:80"), ("-R", "1080", "host"),
-                 ("-D", "0", "--gateway", "2222"),
+    for args in (("-D", "0", "--gateway", "2222"),
                  ("-D", "0", "--via", "reverse:agent")):
         status, said = t.fails(*args)
         equal(status, 2, f"exit status of {args}: {said}")
@@ -174,7 +173,9 @@ def test_what_comes_later_says_so(t):
 
 
 def test_what_needs_a_destination_says_so(t):
-    for args in (("-D", "0", "-J", "jump"), ("-D", "0", "-p", "22"),
+    for args in (("-R", "8080:localhost:80"), ("-D", "0", "-R", "1080"),
+                 ("-D", "0", "-o", "RemoteForward=1080"),
+                 ("-D", "0", "-J", "jump"), ("-D", "0", "-p", "22"),
                  ("-D", "0", "-F", "none"), ("-D", "0", "--connections", "2"),
                  ("-D", "0", "-o", "ProxyJump=jump"),
                  ("-D", "0", "-o", "HostName=other")):

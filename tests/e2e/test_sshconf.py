@@ -26,8 +26,9 @@ SAME = (
     "serveralivecountmax", "requiredrsasize", "bindaddress", "bindinterface",
     "controlpath", "hostkeyalias", "identityagent", "loglevel",
     "preferredauthentications", "revokedhostkeys", "dynamicforward",
-    "localforward", "identityfile", "certificatefile",
-    "globalknownhostsfile", "userknownhostsfile", "rekeylimit",
+    "localforward", "remoteforward", "identityfile", "certificatefile",
+    "globalknownhostsfile", "userknownhostsfile", "permitremoteopen",
+    "rekeylimit",
     "streamlocalbindmask", "proxycommand", "proxyjump",
 )
 
@@ -133,11 +134,17 @@ LogLevel ERROR
 NoHostAuthenticationForLocalhost yes
 NumberOfPasswordPrompts 1
 PasswordAuthentication no
+PermitRemoteOpen db:5432 [2001:db8::1]:* *:http
 Port 2022
 PreferredAuthentications publickey,password
 ProxyCommand nc  "%h" %p
 PubkeyAuthentication no
 RekeyLimit 1G 1h
+RemoteForward 8080 localhost:80
+RemoteForward *:8081 [2001:db8::1]:80
+RemoteForward gw.example:0 /run/%h
+RemoteForward 1080
+RemoteForward [::1]:1081
 RequiredRSASize 2048
 RevokedHostKeys /etc/revoked
 ServerAliveCountMax 9
@@ -157,6 +164,7 @@ UserKnownHostsFile ~/%r@%h:%p ~/second
     equal(got["connecttimeout"], ["90"], "timeout")
     equal(got["identityfile"], ["~/.ssh/one", "%d/two"], "keys")
     equal(len(got["localforward"]), 3, "forwards")
+    equal(len(got["remoteforward"]), 5, "remote forwards")
 
 
 def test_syntax(t):
@@ -201,6 +209,9 @@ Host * !gamma
     BindAddress 192.0.2.1
     DynamicForward 1
     DynamicForward 1
+    RemoteForward 1
+    RemoteForward 1 h:2
+    RemoteForward 1
 Host Alpha
     Port 4
     Compression yes
@@ -225,6 +236,8 @@ IdentityFile /dev/zero
 GatewayPorts no
 LocalForward 3 h:3
 DynamicForward 4
+RemoteForward 5 h:5
+PermitRemoteOpen a:1
 ExitOnForwardFailure no
 Host host
 ProxyJump filejump
@@ -240,7 +253,16 @@ ProxyJump filejump
                  ("-o", "IdentityFile=none", "host"),
                  ("-J", "other", "host"), ("-o", "ProxyJump=none", "host"),
                  ("-o", "ProxyCommand=nc %h", "host"),
-                 ("-g", "host"), ("-D", "1", "-L", "2:h:2", "host"),
+                 ("-g", "host"), ("-g", "-R", "1", "host"),
+                 ("-R", "1", "-R", ":2:[::1]:3", "-R", "*:0:/run/%h", "host"),
+                 ("-R", "localhost:1:b:http", "-D", "1", "host"),
+                 ("-o", "RemoteForward=1 h:2", "host"),
+                 ("-o", "RemoteForward=1080", "host"),
+                 ("-o", "ClearAllForwardings=yes", "-R", "1", "host"),
+                 ("-R1", "-W", "h:1", "host"),
+                 ("-o", "PermitRemoteOpen=b:2 [::1]:3", "host"),
+                 ("-o", "PermitRemoteOpen=NONE", "host"),
+                 ("-o", "PermitRemoteOpen=any", "host"), ("-D", "1", "-L", "2:h:2", "host"),
                  ("-o", "ClearAllForwardings=yes", "-D", "1", "host"),
                  ("-W", "h:1", "host"), ("-D1", "-W", "h:1", "host"),
                  ("ssh://me@host:7",), ("ssh://host",),
@@ -410,6 +432,15 @@ def test_what_is_wrong(t):
             ("LocalForward 1\n", "bad:1: LocalForward"),
             ("LocalForward 1 a:b:c\n", "bad:1: LocalForward"),
             ("DynamicForward 70000\n", "bad:1: DynamicForward"),
+            ("RemoteForward 1 h\n", "bad:1: RemoteForward"),
+            ("RemoteForward 1:h:2\n", "bad:1: RemoteForward"),
+            ("Host x\nRemoteForward 1 h:0\n", "bad:2: RemoteForward"),
+            ("PermitRemoteOpen\n", "bad:1: PermitRemoteOpen"),
+            ("PermitRemoteOpen a:1 b\n", "bad:1: PermitRemoteOpen", "b: "),
+            ("PermitRemoteOpen a:0\n", "bad:1: PermitRemoteOpen", "a:0: "),
+            ("PermitRemoteOpen ::1:80\n", "bad:1: PermitRemoteOpen"),
+            ("PermitRemoteOpen a:1 any\n", "bad:1: PermitRemoteOpen"),
+            ("PermitRemoteOpen none a:1\n", "bad:1: PermitRemoteOpen"),
             ("ProxyJump a@\n", "bad:1: ProxyJump"),
             ("Match\n", "bad:1: Match"),
             ("Match host\n", "bad:1: Match"),
@@ -509,7 +540,7 @@ def test_algorithms(t):
 
 def test_what_would_be_missed(t):
     """What changes where connections go is never passed over silently."""
-    for text, word in (("RemoteForward 1 h:2\n", "following version"),
+    for text, word in (("RemoteForward /run/s h:2\n", "Unix socket"),
                        ("RefuseConnection \"closed today\"\n", "closed today"),
                        ("ProxyCommand nc %h\nProxyUseFdpass yes\n",
                         "ProxyUseFdpass"),

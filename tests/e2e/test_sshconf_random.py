@@ -28,6 +28,12 @@ AS_IT_IS = {
                        "a:b:c", ":5", "127.0.0.1/7"),
     "LocalForward": ("1 h:2", "*:1 [::1]:3", "/a /b", "x y", "1", "1 h 2",
                      "::1:5 h:1", "9 a:b:c"),
+    "RemoteForward": ("1 h:2", "*:1 [::1]:3", "0 /b", "x y", "1", ":5", "1 h 2",
+                      "::1:5 h:1", "[::1]:4", "localhost:6", "1:h:2", "7:/b",
+                      "gw:http h:http", "1 h:0", "a:b:c"),
+    "PermitRemoteOpen": ("any", "none", "NONE", "a:1", "a:1 B:2", "*:*",
+                         "[::1]:80 *:http", "a", "a:0", "a:1 any", "none b:1",
+                         "a/1", "[a]:1", "[::1]", "a:x", "::1:80"),
     "RekeyLimit": ("1G", "default 1h", "1M none", "4", "16", "1X", "2k 5m",
                    "none", "default", "1G 1h x", "0"),
 }

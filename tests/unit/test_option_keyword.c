@@ -75,6 +75,9 @@ Test(option_keyword, malformed_ones_name_what_was_typed)
         "BindInterface=an-interface-with-a-long-name",
         "Compressio=yes",
         "Compressions=yes",
+        "RemoteForward=8080:h:80",
+        "PermitRemoteOpen=a",
+        "PermitRemoteOpen=a:1 any",
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -97,6 +100,7 @@ Test(option_keyword, what_would_go_another_way_needs_a_destination)
 
 Test(option_keyword, what_is_not_there_is_refused)
 {
+    options_refuse(ARGS("-D1", "-oRemoteForward=/s h:2"), "Unix socket");
     options_refuse(ARGS("-D1", "-oRemoteCommand=ls"), "is not supported");
     options_refuse(ARGS("-D1", "-oTunnel=yes"), "is not supported");
     options_refuse(ARGS("-D1", "-oPKCS11Provider=/x"), "is not supported");
@@ -118,11 +122,12 @@ Test(option_keyword, those_without_effect_are_one_warning)
     struct options_run run;
 
     options_run(ARGS("-D1", "-oCompression=yes", "-AX", "-oPort=22", "-oport=3",
-                     "-oServerAliveInterval=15"),
+                     "-oServerAliveInterval=15", "-oPermitRemoteOpen=a:1"),
                 &run);
     cr_assert_eq(run.result, OPTIONS_RUN);
-    cr_assert_str_eq(run.err, "culvert: warning: without effect here: -A, -X, "
-                              "Compression, Port, ServerAliveInterval\n");
+    cr_assert_str_eq(
+        run.err, "culvert: warning: without effect here: -A, -X, "
+                 "Compression, PermitRemoteOpen, Port, ServerAliveInterval\n");
     settings_destroy(run.settings);
 }
 

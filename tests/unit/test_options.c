@@ -160,11 +160,12 @@ Test(options, what_needs_a_destination_says_so)
         {"-c", "aes*"},       {"-m", "hmac*"},
         {"-i", "/dev/null"},  {"--connections=2"},
         {"--server-nodelay"}, {"-G"},
-        {"-P", "tag"},
+        {"-P", "tag"},        {"-R", "1080"},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         options_refuse(table[i], "needs a destination");
+    options_refuse(ARGS("-D1", "-R2:h:3"), "-R 2:h:3: needs a destination");
 }
 
 Test(options, what_is_not_there_is_refused)
@@ -172,7 +173,6 @@ Test(options, what_is_not_there_is_refused)
     options_refuse(ARGS("-D1", "-w", "0:0"), "-w 0:0: is not supported");
     options_refuse(ARGS("-D1", "-Ilib"), "-I lib: is not supported");
     options_refuse(ARGS("-D1", "-Qcipher"), "-Q cipher: is not supported");
-    options_refuse(ARGS("-R1080", "h"), "-R 1080: comes in a following");
     options_refuse(ARGS("--gateway=2"), "--gateway 2: comes in a following");
     options_refuse(ARGS("--host-key=k"), "--host-key k: comes in a");
     options_refuse(ARGS("--authorized-keys=k"), "comes in a following");
@@ -309,7 +309,7 @@ Test(options, no_argument_is_a_short_usage)
 
 Test(options, no_forward_is_nothing_to_do)
 {
-    options_refuse(ARGS("-v"), "no -D, -L or -W");
+    options_refuse(ARGS("-v"), "no -D, -L, -R or -W");
     options_refuse(ARGS("-D1", "-oClearAllForwardings=yes"), "nothing to do");
 }
 
@@ -342,6 +342,46 @@ Test(options, gateway_ports_wherever_it_stands)
     settings_destroy(s);
 }
 
+Test(options, gateway_ports_are_not_the_servers)
+{
+    struct settings *s = options_accept(ARGS("-gR80:h:80", "-R1080", "h"));
+
+    cr_assert_eq(s->forwards->where, LISTEN_LOOPBACK);
+    cr_assert_eq(s->forwards->next->where, LISTEN_LOOPBACK);
+    settings_destroy(s);
+}
+
+Test(options, remote_forwards)
+{
+    struct settings *s =
+        options_accept(ARGS("-R", "8080:db:80", "-D1", "h", "-R*:1080"));
+    struct forward *f = s->forwards;
+
+    cr_assert_eq(count(s), 3);
+    cr_assert(f->is_remote && f->kind == FORWARD_FIXED && f->port == 8080);
+    cr_assert_str_eq(f->text, "8080:db:80");
+    cr_assert_not(f->next->is_remote);
+    cr_assert(f->next->next->is_remote);
+    cr_assert_eq(f->next->next->kind, FORWARD_SOCKS);
+    cr_assert_eq(f->next->next->where, LISTEN_ANY);
+    cr_assert(s->ssh->listens);
+    settings_destroy(s);
+    s = options_accept(ARGS("-R0:h:1", "h"));
+    cr_assert(s->ssh->listens);
+    settings_destroy(s);
+    options_refuse(ARGS("-R", "80:h:0", "h"), "-R 80:h:0: port must be");
+    options_refuse(ARGS("-R/s:h:80", "h"), "-R /s:h:80: the server can be");
+}
+
+Test(options, a_request_for_a_remote_forward_needs_no_destination)
+{
+    struct settings *s =
+        options_accept(ARGS("-Oforward", "-S/tmp/x", "-R80:h:80"));
+
+    cr_assert(s->forwards->is_remote);
+    settings_destroy(s);
+}
+
 Test(options, stdio_clears_other_forwards)
 {
     struct settings *s = options_accept(ARGS("-D1", "-W", "h:22", "-L2:h:3"));
@@ -349,6 +389,9 @@ Test(options, stdio_clears_other_forwards)
     cr_assert_eq(count(s), 1);
     cr_assert_eq(s->forwards->kind, FORWARD_STDIO);
     cr_assert(s->exit_on_forward_failure);
+    settings_destroy(s);
+    s = options_accept(ARGS("-R1", "-Wh:22", "h"));
+    cr_assert_eq(count(s), 1);
     settings_destroy(s);
     s = options_accept(ARGS("-oClearAllForwardings=no",
                             "-oExitOnForwardFailure=no", "-D1", "-Wh:22"));
@@ -471,6 +514,21 @@ Test(settings, source_rule_makes_a_fixed_forward_safe_users_do_not)
     cr_assert_not(settings_open_forward(s, s->forwards, &any));
     settings_destroy(s);
     unlink(path);
+}
+
+/* Who may reach it is not known here; that has a warning of its own. */
+Test(settings, what_a_server_listens_for_is_not_ours_to_judge)
+{
+    struct settings *s =
+        options_accept(ARGS("-R*:1", "-R192.0.2.1:2", "-R*:3:h:4", "h"));
+    union addr any;
+
+    cr_assert(addr_parse(&any, "::", 2, 1));
+    for (struct forward *f = s->forwards; f; f = f->next) {
+        cr_assert_not(settings_open_proxy(s, f, &any));
+        cr_assert_not(settings_open_forward(s, f, &any));
+    }
+    settings_destroy(s);
 }
 
 Test(settings, destroying_nothing_does_nothing)

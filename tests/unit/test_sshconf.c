@@ -250,14 +250,99 @@ Test(sshconf, forwards_of_files_are_no_request)
     refuse_file("ControlPath /tmp/x\n", ARGS("-Ocheck", "host"), "-S path");
 }
 
-Test(sshconf, remote_forward_is_an_error_with_its_place)
+Test(sshconf, remote_forwards)
 {
-    refuse_file("\nRemoteForward 2 h:3\n", ARGS("h"),
-                ":2: RemoteForward: comes in a following version");
-    settings_destroy(accept_file("RemoteForward 2 h:3\n",
-                                 ARGS("-oClearAllForwardings=yes", "h")));
-    settings_destroy(accept_file("RemoteForward 2 h:3\n", ARGS("-Wh:1", "h")));
-    settings_destroy(accept_file("Host x\nRemoteForward 2 h:3\n", ARGS("h")));
+    struct settings *s =
+        accept_file("RemoteForward 2 h:3\nRemoteForward [::1]:4\n"
+                    "RemoteForward 2 h:3\nDynamicForward 4\n"
+                    "RemoteForward *:5 /run/%h\nHost x\nRemoteForward 6\n",
+                    ARGS("host"));
+    struct forward *f = s->forwards;
+
+    cr_assert(f->is_remote && f->kind == FORWARD_FIXED && f->port == 2);
+    f = f->next;
+    cr_assert(f->is_remote && f->kind == FORWARD_SOCKS && f->port == 4);
+    cr_assert_str_eq(f->host, "::1");
+    f = f->next;
+    cr_assert_not(f->is_remote);
+    f = f->next;
+    cr_assert(f->is_remote && f->where == LISTEN_ANY && f->port == 5);
+    cr_assert_str_eq(f->target.name, "/run/host");
+    cr_assert_null(f->next);
+    cr_assert(s->ssh->listens);
+    settings_destroy(s);
+    refuse_file("\nRemoteForward 2 h\n", ARGS("h"), ":2: RemoteForward: not a");
+    refuse_file("Host x\nRemoteForward 2:h:3\n", ARGS("h"), ":2: RemoteForw");
+    refuse_file("RemoteForward 1 h:2 x\n", ARGS("h"), "too many values");
+    refuse_file("RemoteForward /s h:2\n", ARGS("h"), "not for a Unix socket");
+}
+
+Test(sshconf, a_remote_and_a_local_forward_are_no_duplicates)
+{
+    struct settings *s =
+        accept_file("DynamicForward 1\nRemoteForward 1\nLocalForward 2 h:3\n"
+                    "RemoteForward 2 h:3\n",
+                    ARGS("h"));
+    unsigned count = 0;
+
+    for (struct forward *f = s->forwards; f; f = f->next)
+        count++;
+    cr_assert_eq(count, 4);
+    settings_destroy(s);
+}
+
+Test(sshconf, remote_forwards_may_be_passed_over)
+{
+    static const char *const args[] = {"-oClearAllForwardings=yes", "-Wh:1"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct settings *s =
+            accept_file("RemoteForward 2 h:3\n", ARGS(args[i], "h"));
+
+        cr_assert(!s->forwards || s->forwards->kind == FORWARD_STDIO);
+        settings_destroy(s);
+    }
+}
+
+static bool
+may_open(const struct settings *settings, const char *host, uint16_t port)
+{
+    struct target target;
+
+    cr_assert_eq(target_set_host(&target, host, strlen(host), port), ERR_OK);
+    return permitopen_allows(settings->remote_open, &target);
+}
+
+Test(sshconf, permit_remote_open)
+{
+    struct settings *s = accept_file("", ARGS("h"));
+
+    cr_assert(may_open(s, "a", 1));
+    settings_destroy(s);
+    s = accept_file("PermitRemoteOpen a:1 \"[::1]:*\"\nPermitRemoteOpen b:2\n",
+                    ARGS("h"));
+    cr_assert(may_open(s, "A.", 1));
+    cr_assert(may_open(s, "::1", 7));
+    cr_assert_not(may_open(s, "b", 2));
+    settings_destroy(s);
+    s = accept_file("PermitRemoteOpen none\n", ARGS("h"));
+    cr_assert_not(may_open(s, "a", 1));
+    settings_destroy(s);
+    s = accept_file("PermitRemoteOpen none\n",
+                    ARGS("-oPermitRemoteOpen=ANY", "h"));
+    cr_assert(may_open(s, "a", 1));
+    settings_destroy(s);
+}
+
+Test(sshconf, permit_remote_open_names_the_wrong_word)
+{
+    refuse_file("Host x\nPermitRemoteOpen a:1 b:x\n", ARGS("h"),
+                ":2: PermitRemoteOpen: b:x: port must be");
+    refuse_file("PermitRemoteOpen a\n", ARGS("h"), "a: not host:port");
+    refuse_file("PermitRemoteOpen a:1 any\n", ARGS("h"),
+                "any: must stand alone");
+    refuse_file("PermitRemoteOpen a:1 none\n", ARGS("h"), "must stand alone");
+    refuse_file("PermitRemoteOpen\n", ARGS("h"), "has no value");
 }
 
 Test(sshconf, control_socket_of_a_file_is_for_ssh)
