@@ -10,6 +10,10 @@
 /* ssh's word for what it can make nothing of. */
 static const char invalid[] = "Invalid forwarding request";
 
+/* ssh's target of a forward whose clients say where to; it compares it, when
+ * the forward is cancelled. */
+static const char socks[] = "socks";
+
 static bool
 has_space(const char *host)
 {
@@ -19,6 +23,7 @@ has_space(const char *host)
     return false;
 }
 
+/* forward->is_remote is set. */
 static bool
 read_listen(const struct mux_forward *request, bool gateway_ports,
             struct forward *forward)
@@ -34,7 +39,8 @@ read_listen(const struct mux_forward *request, bool gateway_ports,
         if (len == 0 || len >= PATH_BYTES)
             return false;
     } else if (len == 0) {
-        forward->where = gateway_ports ? LISTEN_ANY : LISTEN_LOOPBACK;
+        forward->where =
+            gateway_ports && !forward->is_remote ? LISTEN_ANY : LISTEN_LOOPBACK;
     } else if (strcmp(host, "*") == 0) {
         forward->where = LISTEN_ANY;
         return true;
@@ -62,11 +68,26 @@ read_target(const struct mux_forward *request, struct target *target)
                            (uint16_t)request->connect_port) == ERR_OK;
 }
 
+/* A target, or none with ssh's word in its place: the client says where to. */
+static const char *
+read_remote(const struct mux_forward *request, struct forward *forward)
+{
+    if (request->listen_port == MUX_PORT_UNIX)
+        return "the server can be asked for a port, not for a Unix socket";
+    forward->is_remote = true;
+    forward->kind = FORWARD_SOCKS;
+    if (request->connect_port == 0)
+        return strcmp(request->connect_host, socks) == 0 ? NULL : invalid;
+    forward->kind = FORWARD_FIXED;
+    return read_target(request, &forward->target) ? NULL : invalid;
+}
+
 const char *
 control_forward_read(const struct mux_forward *request, bool gateway_ports,
                      struct forward *forward)
 {
     struct forward read = {0};
+    const char *why = NULL;
 
     switch (request->kind) {
     case MUX_FORWARD_LOCAL:
@@ -78,7 +99,10 @@ control_forward_read(const struct mux_forward *request, bool gateway_ports,
         read.kind = FORWARD_SOCKS;
         break;
     case MUX_FORWARD_REMOTE:
-        return "remote forwards are not in this version of culvert";
+        why = read_remote(request, &read);
+        if (why)
+            return why;
+        break;
     default:
         return invalid;
     }
@@ -121,13 +145,16 @@ control_forward_write(const struct forward *forward,
 
     memset(request, 0, sizeof(*request));
     write_listen(forward, request);
-    if (forward->kind == FORWARD_SOCKS) {
+    if (forward->is_remote)
+        request->kind = MUX_FORWARD_REMOTE;
+    else if (forward->kind == FORWARD_SOCKS)
         request->kind = MUX_FORWARD_DYNAMIC;
-        /* ssh's own; it compares it, when the forward is cancelled. */
-        strcpy(request->connect_host, "socks");
+    else
+        request->kind = MUX_FORWARD_LOCAL;
+    if (forward->kind == FORWARD_SOCKS) {
+        strcpy(request->connect_host, socks);
         return;
     }
-    request->kind = MUX_FORWARD_LOCAL;
     request->connect_port = target->port;
     if (target->kind == TARGET_ADDR)
         addr_format_host(&target->addr, request->connect_host);

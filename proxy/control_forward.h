@@ -8,7 +8,8 @@
 #include "proxy/settings.h"
 
 /* Reads a request as the master that it was sent to: gateway_ports is the
- * master's own setting, for a forward without an address. forward has no text.
+ * master's own setting, for a forward without an address; at a server (-R) it
+ * is not asked. forward has no text.
  * Returns NULL; else why it is refused (static text), forward untouched. */
 const char *control_forward_read(const struct mux_forward *request,
                                  bool gateway_ports, struct forward *forward);

@@ -56,9 +56,12 @@ act_on_forward(struct caller *caller, const struct mux_message *message)
 {
     struct forwards *forwards = caller->control->config.forwards;
     struct forward forward;
-    const char *why = control_forward_read(
-        &message->forward, forwards->settings->gateway_ports, &forward);
+    const struct settings *settings = forwards->settings;
+    const char *why = control_forward_read(&message->forward,
+                                           settings->gateway_ports, &forward);
 
+    if (!why && forward.is_remote && !settings->ssh)
+        why = "a remote forward needs a destination, and this culvert has none";
     if (why) {
         answer_text(caller, MUX_S_FAILURE, why);
         return;

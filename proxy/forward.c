@@ -40,10 +40,16 @@ char *
 forward_name(const struct forward *forward)
 {
     char text[2 * TARGET_TEXT_MAX + 16];
+    char host[TARGET_NAME_MAX + 3];
     char target[TARGET_TEXT_MAX] = "";
     char port[16] = "";
-    const char *host = forward->where == LISTEN_ANY ? "*" : forward->host;
 
+    if (forward->where == LISTEN_ANY)
+        strcpy(host, "*");
+    else if (forward->where == LISTEN_HOST && strchr(forward->host, ':'))
+        snprintf(host, sizeof(host), "[%s]", forward->host);
+    else
+        strcpy(host, forward->host);
     if (forward->kind == FORWARD_FIXED)
         target_format(&forward->target, target);
     if (forward->where != LISTEN_UNIX)

@@ -61,8 +61,8 @@ struct mux_forward {
     uint32_t kind;                      /* enum mux_forward_kind, or anything */
     char listen_host[MUX_HOST_MAX + 1]; /* "": none given; "*": every address */
     uint32_t listen_port;               /* at most 65535, or MUX_PORT_UNIX */
-    char connect_host[MUX_HOST_MAX + 1];
-    uint32_t connect_port;
+    char connect_host[MUX_HOST_MAX + 1]; /* "socks" where the client says */
+    uint32_t connect_port;               /* 0 with that */
 };
 
 struct mux_message {

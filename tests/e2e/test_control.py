@@ -10,10 +10,10 @@ import time
 from harness import (VARIANT, WRAP, check, equal, free_port, matches,
                      scaled, wait_until)
 from mux import (ALIVE, ALIVE_CHECK, CLOSE_FORWARD, FAILURE, HELLO,
-                 NEW_SESSION, OK, OPEN_FORWARD, STATUS, TERMINATE, Caller, ask,
-                 check_alive, done, dynamic, message, number, refuses, string,
-                 take_message)
-from origins import Echo, Hold, Source
+                 NEW_SESSION, OK, OPEN_FORWARD, PORT, STATUS, TERMINATE,
+                 Caller, ask, check_alive, done, dynamic, message, number,
+                 refuses, string, take_message)
+from origins import Echo, Hold, Server, Source
 from sshd import PYTHON, alive
 from wire import (GREETING, check_echo, gone, open_socks5, socks5, take_all,
                   through)
@@ -297,13 +297,58 @@ def test_gateway_ports_are_the_masters(t):
             equal(refuses(t, ("127.0.0.3", port)), refused, path)
 
 
-def test_remote_forwards_are_refused(t):
+def test_remote_forwards_need_a_destination(t):
     proxy, path = master(t)
-    asked = done(ask(t, "ssh", "forward", path, "-R", "8080:localhost:80"),
-                 255)
-    matches("forwarding request failed: remote forwards are not", asked.err)
-    asked = done(ask(t, "ssh", "cancel", path, "-R", "8080:localhost:80"))
-    matches("forwarding request failed: remote forwards are not", asked.err)
+    for program in PROGRAMS:
+        for spec in ("8080:localhost:80", "1080"):
+            for word, status in (("forward", 255), ("cancel", 0)):
+                asked = done(ask(t, program, word, path, "-R", spec), status)
+                matches("forwarding request failed: a remote forward needs a "
+                        "destination", asked.err)
+
+
+def test_remote_sockets_cannot_be_asked_for(t):
+    """By ssh, which lets them be asked for."""
+    proxy, path = master(t)
+    asked = done(ask(t, "ssh", "forward", path, "-R", "/tmp/s:h:80"), 255)
+    matches("forwarding request failed: the server can be asked for a port, "
+            "not for a Unix socket", asked.err)
+
+
+class Master(Server):
+    """Answers every forward with a port; seen is what was asked for."""
+
+    def serve(self, sock):
+        sock.sendall(message(HELLO, 4))
+        equal(take_message(sock)[0], HELLO, "hello")
+        while True:
+            kind, body = take_message(sock)
+            if kind == OPEN_FORWARD:
+                sock.sendall(message(PORT, body[:4], 4711))
+                return kind, body[4:]
+            if kind == CLOSE_FORWARD:
+                sock.sendall(message(OK, body[:4]))
+                return kind, body[4:]
+            equal(kind, ALIVE_CHECK, "what ssh asks first")
+            sock.sendall(message(ALIVE, body[:4], 1))
+
+
+def test_remote_forwards_are_asked_for_as_ssh_does(t):
+    """Byte for byte; the port that the server picked is printed by both."""
+    path = t.tmp("master")
+    server = t.server(Master, path)
+    seen = 0
+    for spec in ("8080:h:80", "*:8080:h:80", ":8080:h:80", "0:h:80",
+                 "localhost:1:h:80", "gw:1:[::1]:2", "[::1]:1:192.0.2.1:http",
+                 "8080:/run/s", "1080", "*:1080", ":1080", "[::1]:1080",
+                 "localhost:0"):
+        for word, said in (("forward", "4711\n"), ("cancel", "")):
+            for program in PROGRAMS:
+                asked = done(ask(t, program, word, path, "-R", spec))
+                equal((asked.out, asked.err), (said, ""), f"{program} {spec}")
+            theirs, ours = server.wait_seen(seen + 2)[seen:]
+            equal(ours, theirs, f"-O {word} -R {spec}")
+            seen += 2
 
 
 def test_cancelled_under_load(t):

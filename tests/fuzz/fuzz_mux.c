@@ -20,6 +20,8 @@ check_forward(const struct mux_forward *request)
     FUZZ_CHECK(!strpbrk(forward.host, "\n") || forward.where == LISTEN_UNIX);
     control_forward_write(&forward, &written);
     FUZZ_CHECK(!control_forward_read(&written, false, &again));
+    FUZZ_CHECK(again.is_remote == forward.is_remote);
+    FUZZ_CHECK(!forward.is_remote || forward.where != LISTEN_UNIX);
     FUZZ_CHECK(again.kind == forward.kind && again.where == forward.where);
     FUZZ_CHECK(again.port == forward.port &&
                again.bind_given == forward.bind_given);

@@ -50,6 +50,23 @@ Test(forward, kinds_are_not_alike)
     cr_assert(!forward_is_alike(&socks, &fixed));
 }
 
+Test(forward, a_remote_one_is_like_no_other)
+{
+    const enum option_forward_form remote = OPTION_FORWARD_REMOTE;
+    const struct forward socks = forward_of(OPTION_FORWARD_DYNAMIC, "1");
+    const struct forward far_socks = forward_of(remote, "1");
+    const struct forward fixed = forward_of(OPTION_FORWARD_LOCAL, "1:h:2");
+    const struct forward far_fixed = forward_of(remote, "1:h:2");
+
+    cr_assert(!forward_is_alike(&socks, &far_socks));
+    cr_assert(!forward_is_alike(&fixed, &far_fixed));
+    cr_assert(!forward_is_alike(&far_socks, &far_fixed));
+    cr_assert(alike(remote, "1", "localhost:2"));
+    cr_assert(alike(remote, "0:h:2", "localhost:3:h:2"));
+    cr_assert(!alike(remote, "1", "*:1"));
+    cr_assert(!alike(remote, "1:h:2", "1:h:3"));
+}
+
 static void
 assert_name(enum option_forward_form form, const char *spec, const char *name)
 {
@@ -65,8 +82,12 @@ Test(forward, is_called_what_would_be_typed)
     assert_name(OPTION_FORWARD_DYNAMIC, "1080", "1080");
     assert_name(OPTION_FORWARD_DYNAMIC, ":1080", "*:1080");
     assert_name(OPTION_FORWARD_DYNAMIC, "h:1080", "h:1080");
+    assert_name(OPTION_FORWARD_DYNAMIC, "[::1]:1080", "[::1]:1080");
     assert_name(OPTION_FORWARD_DYNAMIC, "/a/b", "/a/b");
     assert_name(OPTION_FORWARD_LOCAL, "1:h:2", "1:h:2");
     assert_name(OPTION_FORWARD_LOCAL, "b:1:[::1]:2", "b:1:[::1]:2");
     assert_name(OPTION_FORWARD_LOCAL, "/a:/b", "/a:/b");
+    assert_name(OPTION_FORWARD_REMOTE, "localhost:1080", "1080");
+    assert_name(OPTION_FORWARD_REMOTE, ":0:h:2", "*:0:h:2");
+    assert_name(OPTION_FORWARD_REMOTE, "[::1]:1:/b", "[::1]:1:/b");
 }

@@ -239,7 +239,8 @@ Test(mux, what_is_no_message_or_too_long_is_not_written)
 
 /* --- forwards ------------------------------------------------------------- */
 
-/* What the command line's spec becomes as a request. */
+/* What the command line's spec becomes as a request; for -R too no
+ * destination is needed to ask. */
 static struct mux_forward
 request_of(const char *option, const char *spec)
 {
@@ -279,6 +280,23 @@ Test(mux, forwards_are_requested_in_ssh_s_words)
     assert_request("-L", "/from:b:2", "/from", MUX_PORT_UNIX, "b", 2);
 }
 
+/* As stock ssh -O forward -R sends them. */
+Test(mux, remote_forwards_are_requested_in_ssh_s_words)
+{
+    assert_request("-R", "8080:h:80", "", 8080, "h", 80);
+    assert_request("-R", "*:8080:h:80", "*", 8080, "h", 80);
+    assert_request("-R", ":8080:h:80", "*", 8080, "h", 80);
+    assert_request("-R", "0:h:80", "", 0, "h", 80);
+    assert_request("-R", "localhost:1:h:80", "localhost", 1, "h", 80);
+    assert_request("-R", "gw:1:[::1]:2", "gw", 1, "::1", 2);
+    assert_request("-R", "8080:/to/here", "", 8080, "/to/here", MUX_PORT_UNIX);
+    assert_request("-R", "1080", "", 1080, "socks", 0);
+    assert_request("-R", ":1080", "*", 1080, "socks", 0);
+    assert_request("-R", "[::1]:1080", "::1", 1080, "socks", 0);
+    cr_assert_eq(request_of("-R", "1080").kind, MUX_FORWARD_REMOTE);
+    cr_assert_eq(request_of("-R", "1:h:2").kind, MUX_FORWARD_REMOTE);
+}
+
 static struct forward
 forward_of(const struct mux_forward *request, bool gateway_ports)
 {
@@ -291,10 +309,15 @@ forward_of(const struct mux_forward *request, bool gateway_ports)
 Test(mux, a_forward_comes_out_as_it_went_in)
 {
     static const char *const specs[][2] = {
-        {"-D", "1080"},           {"-D", "*:0"},   {"-D", "10.1.2.3:1"},
-        {"-D", "/a/socket"},      {"-L", "1:b:2"}, {"-L", "h:1:[::1]:2"},
-        {"-L", "/from:/to"},      {"-L", "1:/to"}, {"-L", "/from:b:2"},
-        {"-L", "localhost:1:b:2"}};
+        {"-D", "1080"},        {"-D", "*:0"},
+        {"-D", "10.1.2.3:1"},  {"-D", "/a/socket"},
+        {"-L", "1:b:2"},       {"-L", "h:1:[::1]:2"},
+        {"-L", "/from:/to"},   {"-L", "1:/to"},
+        {"-L", "/from:b:2"},   {"-L", "localhost:1:b:2"},
+        {"-R", "1080"},        {"-R", "*:0"},
+        {"-R", "localhost:1"}, {"-R", "0:b:2"},
+        {"-R", "*:1:b:2"},     {"-R", "[::1]:1:[::1]:2"},
+        {"-R", "h:1:/to"}};
 
     for (size_t i = 0; i < sizeof(specs) / sizeof(*specs); i++) {
         struct mux_forward request = request_of(specs[i][0], specs[i][1]);
@@ -317,6 +340,16 @@ Test(mux, gateway_ports_is_the_masters)
     cr_assert_eq(forward_of(&request, true).where, LISTEN_LOOPBACK);
 }
 
+Test(mux, gateway_ports_are_not_the_masters_at_a_server)
+{
+    struct mux_forward request = request_of("-R", "1080");
+
+    cr_assert_eq(forward_of(&request, true).where, LISTEN_LOOPBACK);
+    cr_assert(forward_of(&request, true).is_remote);
+    request = request_of("-R", "1:b:2");
+    cr_assert_eq(forward_of(&request, true).where, LISTEN_LOOPBACK);
+}
+
 static void
 assert_no_forward(struct mux_forward request)
 {
@@ -330,8 +363,6 @@ Test(mux, what_is_no_forward_is_refused)
     const struct mux_forward good = request_of("-L", "1:b:2");
     struct mux_forward bad = good;
 
-    bad.kind = MUX_FORWARD_REMOTE;
-    assert_no_forward(bad);
     bad.kind = 4;
     assert_no_forward(bad);
     bad = good;
@@ -351,4 +382,28 @@ Test(mux, what_is_no_forward_is_refused)
     assert_no_forward(bad);
     memset(bad.listen_host, 'p', 108);
     assert_no_forward(bad);
+}
+
+Test(mux, what_is_no_remote_forward_is_refused)
+{
+    const struct mux_forward good = request_of("-R", "1:b:2");
+    struct mux_forward bad = good;
+    struct forward forward;
+
+    bad.connect_port = 0;
+    assert_no_forward(bad);
+    bad.connect_host[0] = 0;
+    assert_no_forward(bad);
+    bad = good;
+    strcpy(bad.listen_host, "a b");
+    assert_no_forward(bad);
+    bad = good;
+    bad.connect_port = MUX_PORT_UNIX;
+    bad.connect_host[0] = 0;
+    assert_no_forward(bad);
+    bad = good;
+    strcpy(bad.listen_host, "/run/s");
+    bad.listen_port = MUX_PORT_UNIX;
+    cr_assert(strstr(control_forward_read(&bad, false, &forward),
+                     "not for a Unix socket"));
 }
