@@ -47,6 +47,7 @@ struct load {
     bool after_mib;  /* hold idle: each stream has had a MiB */
     in_addr_t origin_addr;
     uint16_t proxy_port;
+    uint16_t ping_port; /* load beside-...: the ping's own proxy; 0: none */
     uint16_t origin[PORTS_MAX];
     unsigned origins;
     unsigned streams;
@@ -267,6 +268,7 @@ print_usage(const char *call)
             "  -t SECS            how long (2)\n"
             "  -k SECS            of it, what is reported apart (0)\n"
             "  -f                 beside-...: the ping comes first\n"
+            "  -p PORT            beside-...: the ping has this proxy\n"
             "  -m                 idle: each stream has had a MiB\n"
             "  -w                 say \"ready\" and wait for a line first\n",
             call);
@@ -287,7 +289,7 @@ read_options(struct load *load, int argc, char **argv)
     int option;
 
     load->origin_addr = htonl(INADDR_LOOPBACK);
-    while ((option = getopt(argc, argv, "o:a:x:r:dn:t:k:fmw")) != -1) {
+    while ((option = getopt(argc, argv, "o:a:x:r:dn:t:k:fp:mw")) != -1) {
         if (option == 'o') {
             read_ports(load, optarg);
         } else if (option == 'a') {
@@ -305,6 +307,8 @@ read_options(struct load *load, int argc, char **argv)
             load->ramp_secs = atof(optarg);
         } else if (option == 'f') {
             load->ping_first = true;
+        } else if (option == 'p') {
+            load->ping_port = (uint16_t)atoi(optarg);
         } else if (option == 'm') {
             load->after_mib = true;
         } else if (option == 'w') {

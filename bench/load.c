@@ -244,14 +244,34 @@ run_rtt(struct load *load)
            (double)load->samples * 1e6 / (double)took, load->failed);
 }
 
+/* Opens and starts a stream of those beside each other. */
+static void
+start_beside(struct load *load, struct lane *lane, bool pings, bool up)
+{
+    uint16_t port = load->proxy_port;
+
+    if (pings && load->ping_port != 0)
+        load->proxy_port = load->ping_port;
+    lane->fd = open_stream(load);
+    load->proxy_port = port;
+    load->failed += lane->fd < 0;
+    lane->up = up;
+    if (pings)
+        lane_ping(load, lane);
+    else
+        lane_start(load, lane, up ? 'u' : 'd',
+                   up ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
 /* One stream that pings beside bulk on others. What comes first, by
- * load->ping_first, is alone for LEAD_US, which do not count. */
+ * load->ping_first, is alone for LEAD_US, which do not count but in `bytes`,
+ * all that the bulk has moved. */
 static void
 run_beside(struct load *load, const char *name, bool up)
 {
     unsigned bulk = load->streams;
     struct lane *lane = calloc(bulk + 1, sizeof(*lane));
-    uint64_t start, before;
+    uint64_t start, before, bytes;
 
     if (lane == NULL)
         die("calloc");
@@ -259,16 +279,8 @@ run_beside(struct load *load, const char *name, bool up)
     for (unsigned turn = 0; turn < 2; turn++) {
         bool ping_now = (turn == 0) == load->ping_first;
 
-        for (unsigned i = ping_now ? bulk : 0; i < bulk + ping_now; i++) {
-            lane[i].fd = open_stream(load);
-            load->failed += lane[i].fd < 0;
-            lane[i].up = up;
-            if (i == bulk)
-                lane_ping(load, &lane[i]);
-            else
-                lane_start(load, &lane[i], up ? 'u' : 'd',
-                           up ? EPOLLIN | EPOLLOUT : EPOLLIN);
-        }
+        for (unsigned i = ping_now ? bulk : 0; i < bulk + ping_now; i++)
+            start_beside(load, &lane[i], i == bulk, up);
         if (turn == 0)
             carry_on(load, now_us() + LEAD_US);
     }
@@ -276,10 +288,11 @@ run_beside(struct load *load, const char *name, bool up)
     before = arrived(lane, bulk + 1, up);
     start = now_us();
     carry_on(load, start + (uint64_t)(load->secs * 1e6));
-    before = arrived(lane, bulk + 1, up) - before;
+    bytes = arrived(lane, bulk + 1, up);
     count_waiting(load, lane, bulk + 1);
-    printf("{\"mode\": \"%s\", \"gbit_s\": %.4f, ", name,
-           (double)before * 8e-3 / (double)(now_us() - start));
+    printf("{\"mode\": \"%s\", \"bytes\": %llu, \"gbit_s\": %.4f, ", name,
+           (unsigned long long)bytes,
+           (double)(bytes - before) * 8e-3 / (double)(now_us() - start));
     close_lanes(lane, bulk + 1);
     print_samples(load);
     printf("\"done\": %zu, \"failed\": %u}\n", load->samples, load->failed);
