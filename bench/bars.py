@@ -83,6 +83,28 @@ TUNNEL_LIMITS = [
     ("growth of these in 60 s", "stalls", "growth_kb", "culvert", 1000,
      "{:.0f} KB in all"),
 ]
+# Remote forwards, in the same way; all are culvert to ssh: what, case, metric,
+# sign, limit.
+REMOTE_BARS = [
+    ("Gbit/s towards us", "remote-towards1", "gbit_s", 1, 1.3),
+    ("Gbit/s towards us, 4 streams", "remote-towards4", "gbit_s", 1, 1.3),
+    ("Gbit/s away from us", "remote-away1", "gbit_s", 1, 1.3),
+    ("Gbit/s away from us, 4 streams", "remote-away4", "gbit_s", 1, 1.3),
+    ("Gbit/s towards us, 100 ms, after the ramp", "remote100-towards1",
+     "rest_gbit_s", 1, 3.5),
+    ("Gbit/s away from us, 100 ms, after the ramp", "remote100-away1",
+     "rest_gbit_s", 1, 1.0),
+    ("the same, 4 streams", "remote100-away4", "rest_gbit_s", 1, 1.0),
+    ("connections/s, 64 at a time", "remote-conn64", "per_s", 1, 1.3),
+    ("round trip p99, beside bulk towards us, one remote port",
+     "remote-beside-towards", "p99_ms", -1, 1.0),
+    ("round trip p99, beside bulk away from us, one remote port",
+     "remote-beside-away", "p99_ms", -1, 1.0),
+    ("round trip p99, beside bulk towards us, two remote ports",
+     "remote-apart-towards", "p99_ms", -1, 0.5),
+    ("round trip p99, beside bulk away from us, two remote ports",
+     "remote-apart-away", "p99_ms", -1, 0.5),
+]
 # What is compared with a newer ssh: case, metric.
 NEWER = [("ssh-down", "gbit_s"), ("ssh-down", "cpu_gb"), ("ssh-up", "gbit_s"),
          ("ssh-up", "cpu_gb"), ("ssh-conn1", "per_s"), ("ssh-conn64", "per_s"),
@@ -124,6 +146,11 @@ def spread(ratios):
         return (ratios[0],) * 3
     low, mid, high = quantiles(ratios, n=4, method="inclusive")
     return mid, low, high
+
+
+def ratio_text(ratio):
+    """What spread() has returned, for a table."""
+    return "–" if ratio is None else "{:.2f} ({:.2f}..{:.2f})".format(*ratio)
 
 
 def rivals(results, reference, case, metric):
@@ -194,7 +221,7 @@ class Bars:
                        f"{limit} x {peer if peer != 'best' else 'best peer'}")
             if ratio is None:
                 continue
-            texts.append("{:.2f} ({:.2f}..{:.2f}) x {}".format(*ratio, name))
+            texts.append(f"{ratio_text(ratio)} x {name}")
             verdicts.append(sign * ratio[0] >= sign * limit)
         self.add(what, ", or ".join(bar), "; ".join(texts) or "–",
                  any(verdicts) if verdicts else None)
@@ -202,6 +229,20 @@ class Bars:
     def add_value(self, what, bar, value, text, limit):
         self.add(what, bar, "–" if value is None else text.format(value),
                  None if value is None else value <= limit)
+
+    def add_pairs(self, pairs):
+        """A line for each of TUNNEL_BARS."""
+        for what, case, metric, ours, theirs, sign, limit in pairs:
+            mine = series(self.results, case, ours, metric)
+            other = series(self.results, case, theirs, metric)
+            ratio = spread(paired(mine, other))
+            bar = f"{'at least' if sign > 0 else 'at most'} {limit} x {theirs}"
+            if ratio is None:
+                self.add(f"{what} ({ours})", bar, "–", None)
+                continue
+            self.add(f"{what} ({ours})", bar, f"{ratio_text(ratio)} x "
+                     f"{theirs}: {middle(mine):.3g} to {middle(other):.3g}",
+                     sign * round(ratio[0], 2) >= sign * limit)
 
     def bulk(self):
         for case in BULK:
@@ -265,8 +306,7 @@ def ratio_rows(results, reference):
         for peer in ("splice", "copy", "danted", "microsocks", "best",
                      "culvert-old"):
             ratio, name = bars.against(case, metric, peer)
-            text = "–" if ratio is None else "{:.2f} ({:.2f}..{:.2f})".format(
-                *ratio)
+            text = ratio_text(ratio)
             row.append(f"{text} {name}" if peer == "best" and ratio else text)
         rows.append(row)
     return rows
@@ -275,19 +315,7 @@ def ratio_rows(results, reference):
 def judge_tunnels(results):
     """The rows of the table of bars through an SSH server."""
     bars = Bars(results, {})
-    for what, case, metric, ours, theirs, sign, limit in TUNNEL_BARS:
-        mine = series(results, case, ours, metric)
-        other = series(results, case, theirs, metric)
-        ratio = spread(paired(mine, other))
-        bar = f"{'at least' if sign > 0 else 'at most'} {limit} x {theirs}"
-        if ratio is None:
-            bars.add(f"{what} ({ours})", bar, "–", None)
-            continue
-        text = "{:.2f} ({:.2f}..{:.2f}) x".format(*ratio)
-        bars.add(f"{what} ({ours})", bar,
-                 f"{text} {theirs}: {middle(mine):.3g} to "
-                 f"{middle(other):.3g}",
-                 sign * round(ratio[0], 2) >= sign * limit)
+    bars.add_pairs(TUNNEL_BARS)
     for what, case, metric, ours, limit, text in TUNNEL_LIMITS:
         bars.add_value(f"{what} ({ours})", "at most " + text.format(limit),
                        middle(series(results, case, ours, metric)), text,
@@ -301,6 +329,23 @@ def judge_tunnels(results):
     return bars.rows
 
 
+def judge_remotes(results):
+    """The rows of the table of bars of remote forwards."""
+    bars = Bars(results, {})
+    bars.add_pairs([(what, case, metric, "culvert", "ssh", sign, limit)
+                    for what, case, metric, sign, limit in REMOTE_BARS])
+    return bars.rows
+
+
+def remote_rows(results, lines):
+    """Rows of culvert's ratios to ssh: of each of (what, case, metrics), the
+    ratio of each metric, of which None is none."""
+    return [[what] + [ratio_text(spread(paired(
+        series(results, case, "culvert", metric),
+        series(results, case, "ssh", metric)))) for metric in metrics]
+            for what, case, metrics in lines if case in results]
+
+
 def newer_rows(results):
     """Rows of culvert's ratios to a newer ssh: each with the server that it
     was built with, and both with that server."""
@@ -310,7 +355,6 @@ def newer_rows(results):
         newer = series(results, case, "ssh-new", metric)
         for ours in ("culvert", "culvert-new"):
             ratio = spread(paired(series(results, case, ours, metric), newer))
-            row.append("–" if ratio is None
-                       else "{:.2f} ({:.2f}..{:.2f})".format(*ratio))
+            row.append(ratio_text(ratio))
         rows.append(row)
     return rows

@@ -1,10 +1,9 @@
 """RESULTS.md and its plots, from what was measured."""
 import os
-import shutil
-import subprocess
 
-from bars import (judge, judge_tunnels, middle, newer_rows, ratio_rows,
-                  series)
+from bars import judge, judge_tunnels, newer_rows, ratio_rows
+from figures import failed, figures, pictures, table
+from remotereport import REMOTE_HEAD, remote_section
 
 # (title, [(column, case, metric)])
 TABLES = [
@@ -164,57 +163,6 @@ REFERENCE_COLUMNS = [
     "idle.pss_each"]
 
 
-def number(value):
-    """Three significant digits, or all of a larger number."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value == 0:
-        return "0"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}".replace(",", " ")
-    return f"{value:.{2 if abs(value) < 10 else 1 if abs(value) < 100 else 0}f}"
-
-
-def cell(values, failed):
-    """median (min..max), and how many rounds broke."""
-    kept = [value for value in values if value is not None]
-    broke = f" ({failed} failed)" if failed else ""
-    if not kept:
-        return "failed" if failed else "–"
-    if isinstance(kept[0], bool):
-        return number(all(kept)) + broke
-    if min(kept) == max(kept):
-        return number(kept[0]) + broke
-    return (f"{number(middle(kept))} "
-            f"({number(min(kept))}..{number(max(kept))}){broke}")
-
-
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |",
-             "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def failures(results, case, peer):
-    return sum(values is None for values in results.get(case, {}).get(peer, []))
-
-
-def figures(tables, results, peers):
-    text = ""
-    for title, columns in tables:
-        columns = [column for column in columns if column[1] in results]
-        if not columns:
-            continue
-        rows = [[peer] + [cell(series(results, case, peer, metric),
-                               failures(results, case, peer))
-                          for _, case, metric in columns] for peer in peers]
-        rows = [row for row in rows if set(row[1:]) != {"–"}]
-        text += f"\n### {title}\n\n"
-        text += table(["peer"] + [name for name, _, _ in columns], rows)
-    return text
-
-
 def reference_table(reference):
     names = list(reference[REFERENCE_COLUMNS[0]])
     rows = []
@@ -287,9 +235,10 @@ TUNNEL_HEAD = "## Through an SSH server\n"
 
 
 def tunnel_section(run, notes):
-    """The part of RESULTS.md about SSH. run: what TunnelRun has collected."""
+    """The part of RESULTS.md about `ssh -D`, without its head. run: what
+    TunnelRun has collected."""
     results = run["results"]
-    text = TUNNEL_HEAD + "\n"
+    text = "\n"
     text += "".join(f"- {line}\n" for line in run["machine"] + run["facts"])
     text += "\n" + TUNNEL_METHOD.format(**run["method"])
     text += "\n### The bars\n\nA ratio is taken round by round: median " \
@@ -303,31 +252,35 @@ def tunnel_section(run, notes):
         text += "\n### culvert in relation to a newer ssh\n\n"
         text += table(["", "with the machine's sshd", "with the newer sshd"],
                       newer_rows(results))
-    if run["plots"]:
-        text += "\n" + "".join(f"![{title}]({name}.svg)\n"
-                               for name, title, *_ in TUNNEL_PLOTS
-                               if name in run["plots"])
-    if run["errors"]:
-        text += "\n### What failed\n\n"
-        text += "".join(f"- {line}\n" for line in run["errors"])
-    return text
+    return (text + pictures(TUNNEL_PLOTS, run["plots"]) +
+            failed(run["errors"], "###"))
+
+
+def split(text):
+    """The three parts of RESULTS.md or of NOTES.md, without their heads."""
+    text, _, remotes = text.partition("\n" + REMOTE_HEAD)
+    proxies, _, tunnels = text.partition("\n" + TUNNEL_HEAD)
+    return [proxies, tunnels, remotes]
 
 
 def write_report(run, reference, notes, path):
     """The report on what bench/run has collected, into the file path, of
-    which it leaves the part that was not measured."""
-    proxies, _, tunnels = notes.partition(TUNNEL_HEAD)
-    text = ["", ""]
+    which it leaves the parts that were not measured."""
+    proxies, tunnels, remotes = split(notes)
+    text = ["", "", ""]
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
-            text[0], head, rest = file.read().partition("\n" + TUNNEL_HEAD)
-            text[1] = head + rest
+            text = split(file.read())
     if "results" in run:
         text[0] = proxy_part(run, reference, proxies)
     if "tunnels" in run:
-        text[1] = "\n" + tunnel_section(run["tunnels"], tunnels)
+        text[1] = tunnel_section(run["tunnels"], tunnels)
+    if "remotes" in run:
+        text[2] = remote_section(run["remotes"], remotes)
     with open(path, "w", encoding="utf-8") as file:
-        file.write("".join(text))
+        file.write(text[0])
+        for head, part in zip((TUNNEL_HEAD, REMOTE_HEAD), text[1:]):
+            file.write(part and "\n" + head + part)
 
 
 def proxy_part(run, reference, notes):
@@ -346,10 +299,7 @@ def proxy_part(run, reference, notes):
     if notes:
         text += "\n## Notes\n\n" + notes.strip() + "\n"
     text += "\n## Figures\n" + figures(TABLES, results, run["peers"])
-    if run["plots"]:
-        text += "\n" + "".join(f"![{title}]({name}.svg)\n"
-                               for name, title, *_ in PLOTS
-                               if name in run["plots"])
+    text += pictures(PLOTS, run["plots"])
     text += "\n## culvert in relation to the others\n\n"
     text += table(["", "to splice", "to copy", "to danted", "to microsocks",
                    "to the best peer", "to an older culvert"],
@@ -360,63 +310,4 @@ def proxy_part(run, reference, notes):
             "with splice), Dante 1.4.2, microsocks 1.0.3, v2ray 4.34.0, ss " \
             "(shadowsocks-libev 3.3.5, aes-128-gcm, both ends), ssh (OpenSSH " \
             "9.2p1 -D and its sshd).\n\n"
-    text += reference_table(reference)
-    if run["errors"]:
-        text += "\n## What failed\n\n"
-        text += "".join(f"- {line}\n" for line in run["errors"])
-    return text
-
-
-SCRIPT = """\
-set terminal svg size 900,420 font "sans,12" background rgb "white"
-set output "{path}"
-set title "{title}"
-set ylabel "{axis}"
-set style data histogram
-set style histogram errorbars gap 2 lw 1
-set style fill solid 0.8 border -1
-set key outside right top
-set grid ytics
-{scale}
-$data << EOD
-{data}
-EOD
-plot for [i=0:{last}] $data using (column(2+3*i)):(column(3+3*i)):\
-(column(4+3*i)):xtic(1) lt int(word("{colours}", i+1)) \
-title word("{names}", i+1)
-"""
-
-
-def plot_rows(results, peers, columns, floor):
-    for label, case, metric in columns:
-        row = [f'"{label}"']
-        for peer in peers:
-            kept = [value for value in series(results, case, peer, metric)
-                    if value]
-            row += ([f"{middle(kept)}", f"{min(kept)}", f"{max(kept)}"]
-                    if kept else [floor] * 3)
-        yield " ".join(row)
-
-
-def write_plots(plots, results, peers, directory):
-    """Draws the plots that there are figures for. Returns their names."""
-    drawn = []
-    if shutil.which("gnuplot") is None:
-        return drawn
-    for name, title, axis, columns, log in plots:
-        shown = [peer for peer in peers if any(
-            value for _, case, metric in columns
-            for value in series(results, case, peer, metric))]
-        if not shown:
-            continue
-        script = SCRIPT.format(
-            path=os.path.join(directory, name + ".svg"), title=title,
-            axis=axis, last=len(shown) - 1, names=" ".join(shown),
-            # A peer has the same colour in all plots.
-            colours=" ".join(str(peers.index(peer) + 1) for peer in shown),
-            scale="set logscale y" if log else "set yrange [0:*]",
-            data="\n".join(plot_rows(results, shown, columns,
-                                     "NaN" if log else "0")))
-        subprocess.run(["gnuplot"], input=script, text=True, check=True)
-        drawn.append(name)
-    return drawn
+    return text + reference_table(reference) + failed(run["errors"], "##")

@@ -70,9 +70,9 @@ LIMIT_S = 150
 MIN_RAMP_S = RAMP_S + 3
 
 
-def words_of(case, site, proxy, scale):
+def words_of(spec, site, proxy, scale):
     """The generator's command line."""
-    _, _, words, secs, _ = TUNNEL_CASES[case]
+    _, _, words, secs, _ = spec
     secs *= scale
     if "-k" in words:
         secs = max(secs, MIN_RAMP_S)
@@ -82,7 +82,7 @@ def words_of(case, site, proxy, scale):
 
 def storm(site, proxy, *words):
     return Generator([f"{site.programs}/storm", "-w", "-o", site.ports,
-                      *proxy.way, *words], 30, site.near.enter)
+                      *proxy.way, *words], 30, site.clients.enter)
 
 
 def warm(site, proxy):
@@ -113,20 +113,20 @@ def from_far_bulk(out, cpu):
             "rest_gbit_s": out["rest_gbit_s"]}
 
 
-def from_beside(out, _):
+def from_beside(out, cpu):
     return {"p50_ms": out["p50_us"] / 1e3, "p99_ms": out["p99_us"] / 1e3,
-            "gbit_s": out["gbit_s"], "failed": out["failed"]}
+            "gbit_s": out["gbit_s"], "cpu_gb": per(cpu, out["bytes"], 1e9),
+            "failed": out["failed"]}
 
 
 def from_far_rtt(out, cpu):
     values = from_rtt(out, cpu)
     return {"p50_ms": values["p50_us"] / 1e3, "p99_ms": values["p99_us"] / 1e3,
-            "failed": values["failed"]}
+            "failed": values["failed"], "cpu_us": values["cpu_us"]}
 
 
-def taken(case):
-    """What makes figures of the JSON of a case."""
-    mode = TUNNEL_CASES[case][2]
+def taken(mode):
+    """What makes figures of the JSON of a generator with these words."""
     if mode[0] == "storm":
         return from_conn
     if mode[-1] == "rtt":
@@ -134,10 +134,14 @@ def taken(case):
     return from_beside if "beside" in mode[-1] else from_far_bulk
 
 
-def run_plain(case, site, proxy, scale):
+def total(one, other):
+    return None if one is None or other is None else one + other
+
+
+def run_plain(spec, site, proxy, scale):
     """One measurement with one generator: a dict of figures."""
-    generator = Generator(words_of(case, site, proxy, scale), LIMIT_S,
-                          site.near.enter)
+    generator = Generator(words_of(spec, site, proxy, scale), LIMIT_S,
+                          site.clients.enter)
     try:
         generator.line()
         before = cpu_of(proxy), cpu_of(proxy.server)
@@ -149,19 +153,21 @@ def run_plain(case, site, proxy, scale):
         generator.close()
     if not proxy.alive():
         raise Failure("it ended during the measurement")
-    values = taken(case)(out, own)
+    values = taken(spec[2])(out, own)
     if "per_s" not in values and out["failed"]:
         raise Failure(f"{out['failed']} streams failed")
     if "cpu_gb" in values:
         values["server_gb"] = per(server, out["bytes"], 1e9)
+        values["all_gb"] = total(values["cpu_gb"], values["server_gb"])
     if "cpu_us" in values:
         values["server_us"] = per(server, out["done"], 1e6)
+        values["all_us"] = total(values["cpu_us"], values["server_us"])
     return values
 
 
-def run_idle(case, site, proxy):
-    generator = Generator(words_of(case, site, proxy, 1), LIMIT_S,
-                          site.near.enter)
+def run_idle(spec, site, proxy):
+    generator = Generator(words_of(spec, site, proxy, 1), LIMIT_S,
+                          site.clients.enter)
     try:
         generator.line()
         held = settled(proxy, 0.5)
@@ -268,11 +274,14 @@ def run_slow_reader(generators, proxies, _):
 
 
 class TunnelRun:
-    """All rounds through SSH servers.
+    """All rounds through SSH servers with `ssh -D`.
 
     paths: program -> path, of ssh, ssh-new, sshd, sshd-new, culvert; names:
     the peers to leave in, or None; wanted: sections and cases; rounds and
     scale of the durations."""
+
+    table = TUNNEL_CASES
+    remote = False  # the server listens: RemoteRun
 
     def __init__(self, paths, programs, directory, wanted, names, rounds,
                  scale):
@@ -298,13 +307,13 @@ class TunnelRun:
             self.errors.append(text)
 
     def cases(self):
-        return [case for case, (section, *_) in TUNNEL_CASES.items()
+        return [case for case, (section, *_) in self.table.items()
                 if section in self.wanted or case in self.wanted]
 
     def peers(self, case):
         """Those that can be started and are asked for."""
         kept = []
-        for name in TUNNEL_CASES[case][4]:
+        for name in self.table[case][4]:
             newer = "new" in name
             if newer and "ssh-new" not in self.paths:
                 continue
@@ -314,7 +323,7 @@ class TunnelRun:
 
     def place(self, case):
         """Where a case is measured, as a key of sites."""
-        return "names" if case == "slow-name" else TUNNEL_CASES[case][1]
+        return "names" if case == "slow-name" else self.table[case][1]
 
     def site(self, case):
         """The place of a case; None where there can be none."""
@@ -330,7 +339,7 @@ class TunnelRun:
             try:
                 site = Site(self.paths, self.programs, self.directory,
                             0 if place == "names" else place,
-                            place == "names")
+                            place == "names", self.remote)
             except (Failure, OSError) as error:
                 self.fail("slow names" if place == "names"
                           else f"{place} ms", error)
@@ -341,6 +350,10 @@ class TunnelRun:
                 self.facts.append(site.line.facts())
         return site
 
+    def ports(self, _):
+        """How many ports a case needs."""
+        return 1
+
     def measure(self, case, name):
         """One cell of one round: a dict of figures, or None."""
         proxy = None
@@ -348,13 +361,13 @@ class TunnelRun:
             site = self.site(case)
             if site is None:
                 return None
-            proxy = self.tunnels.start(name, site)
+            proxy = self.tunnels.start(name, site, self.ports(case))
             warm(site, proxy)
             if case == "slow-name":
                 return run_name(site, proxy)
             if case.startswith("idle"):
-                return run_idle(case, site, proxy)
-            return run_plain(case, site, proxy, self.scale)
+                return run_idle(self.table[case], site, proxy)
+            return run_plain(self.table[case], site, proxy, self.scale)
         except (Failure, OSError) as error:
             self.fail(f"{name}, {case}", error)
             return None
@@ -379,8 +392,9 @@ class TunnelRun:
                     if name in proxies:
                         proxies.pop(name).stop()
             for name, proxy in proxies.items():
-                generators[name] = Generator(words_of(case, site, proxy, 1),
-                                             LIMIT_S, site.near.enter)
+                generators[name] = Generator(
+                    words_of(self.table[case], site, proxy, 1), LIMIT_S,
+                    site.clients.enter)
             run = run_stalls if case == "stalls" else run_slow_reader
             values = run(generators, proxies, self.scale)
         except (Failure, OSError) as error:
@@ -394,7 +408,7 @@ class TunnelRun:
 
     def note(self, number, case, name, values, brief):
         self.results.setdefault(case, {}).setdefault(name, []).append(values)
-        print(f"round {number + 1}  {case:12} {name:16}", brief(values),
+        print(f"round {number + 1}  {case:22} {name:15}", brief(values),
               flush=True)
 
     def round(self, number, brief):
@@ -417,14 +431,17 @@ class TunnelRun:
         for number in range(self.rounds):
             self.round(number, brief)
         peers = [name for name in dict.fromkeys(
-            peer for case in TUNNEL_CASES.values() for peer in case[4])
+            peer for case in self.table.values() for peer in case[4])
             if any(name in cells for cells in self.results.values())]
         return {"results": self.results, "peers": peers,
                 "errors": self.errors, "facts": self.facts,
-                "method": {"rounds": self.rounds,
-                           "few": min(FEW, self.rounds), "ramp": RAMP_S,
-                           "name": NAME_S, "streams": STREAMS,
-                           "stall": TUNNEL_CASES["stalls"][3] * self.scale}}
+                "method": self.method()}
+
+    def method(self):
+        """What the text about the method has to say."""
+        return {"rounds": self.rounds, "few": min(FEW, self.rounds),
+                "ramp": RAMP_S, "name": NAME_S, "streams": STREAMS,
+                "stall": TUNNEL_CASES["stalls"][3] * self.scale}
 
     def close(self):
         for site in self.sites.values():

@@ -1,5 +1,5 @@
-"""The ways through an SSH server: `ssh -D`, culvert, and no proxy at all; the
-servers they lead through; and the places where all of them run."""
+"""The ways through an SSH server: `ssh -D`, `ssh -R`, culvert, and no proxy at
+all; the servers they lead through; and the places where all of them run."""
 import os
 import pwd
 import socket
@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from lines import FAR, Failure, Here, Line, Namespace
+from lines import FAR, NEAR, Failure, Here, Line, Namespace
 from peers import SSHD, Proxy, free_port, limit_descriptors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -81,16 +81,20 @@ class SlowNames:
 
 
 class Program(Proxy):
-    """A running peer or server that listens on a port of 127.0.0.1."""
+    """A running peer or server that listens on a port of 127.0.0.1, or on two:
+    generators that use two take the second one for pings."""
 
-    def __init__(self, port):
-        super().__init__(["-x", str(port)])
+    def __init__(self, port, second=None):
+        super().__init__(["-x", str(port)] +
+                         (["-p", str(second)] if second else []))
         self.port = port
+        self.ports = [port] + ([second] if second else [])
         self.server = None
 
-    def spawn(self, words, place, log):
-        """Starts it in a place and waits until it accepts connections; what
-        it says goes to a file. Raises Failure."""
+    def spawn(self, words, place, log, listens=None):
+        """Starts it in a place and waits until it accepts connections, there
+        or in the other place where it listens; what it says goes to a file.
+        Raises Failure."""
         def before():
             place.enter()
             limit_descriptors()
@@ -105,7 +109,7 @@ class Program(Proxy):
         end = time.monotonic() + 15
         while time.monotonic() < end and self.alive():
             try:
-                place.call(self.connect)
+                (listens or place).call(self.connect)
                 return
             except OSError:
                 time.sleep(0.02)
@@ -115,19 +119,23 @@ class Program(Proxy):
         raise Failure("it does not listen: " + (said or ["no word"])[-1])
 
     def connect(self):
-        socket.create_connection(("127.0.0.1", self.port), 1).close()
+        for port in self.ports:
+            socket.create_connection(("127.0.0.1", port), 1).close()
 
 
 class Site:
-    """A place: where the clients and proxies are (near), where the servers
-    and the origin are (far), and what lies between them.
+    """A place: where the proxies are (near), where the servers are (far), and
+    what lies between them. The clients are near and the origin is far; where
+    the server listens for the proxies (remote) it is the other way round.
 
     rtt_ms: 0 is one machine; slow_names: sshd resolves by SlowNames."""
 
-    def __init__(self, paths, programs, directory, rtt_ms, slow_names=False):
+    def __init__(self, paths, programs, directory, rtt_ms, slow_names=False,
+                 remote=False):
         self.paths = paths
         self.programs = programs
         self.directory = directory
+        self.remote = remote
         self.servers = {}
         self.line = self.origin = self.names = None
         self.near = self.far = Here()
@@ -141,30 +149,32 @@ class Site:
                 if self.far.fd is None:
                     raise Failure("slow names need root")
                 self.names = SlowNames(self.far)
+            self.clients, targets = ((self.far, self.near) if remote
+                                     else (self.near, self.far))
             self.address = FAR if rtt_ms else "127.0.0.1"
             self.listens = "0.0.0.0" if rtt_ms else "127.0.0.1"
-            self.open_origin()
+            self.open_origin(targets)
         except BaseException:
             self.close()
             raise
 
-    def open_origin(self):
+    def open_origin(self, place):
         self.origin = subprocess.Popen(
             [f"{self.programs}/origin", "16", *(["any"] if self.line else [])],
-            preexec_fn=self.far.enter, stdout=subprocess.PIPE, text=True)
+            preexec_fn=place.enter, stdout=subprocess.PIPE, text=True)
         self.ports = self.origin.stdout.readline().strip()
         if not self.ports:
             raise Failure("the origin does not start")
 
     def time_wait(self):
-        """How many connections are in TIME_WAIT."""
+        """How many of the clients' connections are in TIME_WAIT."""
         def read():
             with open("/proc/thread-self/net/sockstat",
                       encoding="ascii") as file:
                 words = file.read().split()
             return int(words[words.index("tw") + 1])
 
-        return self.near.call(read)
+        return self.clients.call(read)
 
     def server(self, name):
         """The server of this name, started if it is not up: a Proxy with a
@@ -229,14 +239,17 @@ class Tunnels:
         self.paths = paths
         self.directory = directory
 
-    def start(self, name, site):
-        """A running Proxy whose server is in .server; raises Failure."""
+    def start(self, name, site, ports=1):
+        """A running Proxy whose server is in .server, on so many ports;
+        raises Failure."""
         if name == "direct":
-            proxy = Proxy(["-a", site.address])
+            proxy = Proxy(["-a", NEAR if site.remote and site.line
+                           else site.address])
             proxy.server = None
             return proxy
         program, more, server = TUNNELS[name]
-        proxy = Program(site.near.call(free_port))
+        proxy = Program(*(site.clients.call(free_port)
+                          for _ in range(ports)))
         proxy.server = site.server(server)
         login = pwd.getpwuid(os.geteuid()).pw_name
         words = [self.paths[program], "-F", "none", "-N", "-i",
@@ -246,7 +259,11 @@ class Tunnels:
                        "IdentityAgent=none", "BatchMode=yes",
                        "LogLevel=ERROR"):
             words += ["-o", option]
-        words += [*more, "-D", f"127.0.0.1:{proxy.port}", "-p",
-                  str(proxy.server.port), f"{login}@{site.address}"]
-        proxy.spawn(words, site.near, f"{self.directory}/{name}.log")
+        for port in proxy.ports:
+            more = [*more, *(["-R", str(port)] if site.remote
+                             else ["-D", f"127.0.0.1:{port}"])]
+        words += [*more, "-p", str(proxy.server.port),
+                  f"{login}@{site.address}"]
+        proxy.spawn(words, site.near, f"{self.directory}/{name}.log",
+                    site.clients)
         return proxy
