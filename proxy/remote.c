@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/permitopen.h"
 #include "auth/rules.h"
 #include "auth/sources.h"
 #include "proxy/session.h"
@@ -172,7 +173,8 @@ warn_of_exposure(const struct remote *remote)
                   addr_is_loopback(&addr)));
 
     if (forward->kind != FORWARD_SOCKS || !far || settings->users_path ||
-        !sources_empty(settings->sources) || !rules_empty(settings->rules))
+        !sources_empty(settings->sources) || !rules_empty(settings->rules) ||
+        !permitopen_empty(settings->remote_open))
         return;
     log_write(LOG_WARN,
               "-R %s: warning: whoever reaches the port at %s can connect to "

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "auth/permitopen.h"
 #include "auth/rules.h"
 #include "transport/base/clock.h"
 #include "transport/stream_tcp.h"
@@ -158,6 +159,16 @@ is_addr_permitted(const struct dial *dial, const union addr *addr)
            RULE_ALLOWED;
 }
 
+/* What a client of a remote SOCKS port may ask for (PermitRemoteOpen). */
+static bool
+is_open_to_remotes(const struct session *session, const struct target *target)
+{
+    const struct forward *forward = session->forward;
+
+    return !forward->is_remote || forward->kind != FORWARD_SOCKS ||
+           permitopen_allows(session->engine->settings->remote_open, target);
+}
+
 void
 session_dial(struct session *session, const struct target *target)
 {
@@ -168,6 +179,10 @@ session_dial(struct session *session, const struct target *target)
     session->target_text = strdup(target_format(target, text));
     if (session->refused) {
         session_refuse(session, session->refused, "refused as it came in");
+        return;
+    }
+    if (!is_open_to_remotes(session, target)) {
+        session_refuse(session, ERR_DENIED, "denied by PermitRemoteOpen");
         return;
     }
     if (rules_judge(engine->settings->rules, target, NULL) == RULE_DENIED) {
