@@ -55,6 +55,12 @@ sources_empty(const struct sources *sources)
 }
 
 bool
+sources_allow_unknown(const struct sources *sources)
+{
+    return sources->any || sources->count == 0;
+}
+
+bool
 sources_allow(const struct sources *sources, const union addr *addr)
 {
     if (sources->any || sources->count == 0 || addr->sa.sa_family == AF_UNSPEC)

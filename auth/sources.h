@@ -26,4 +26,7 @@ bool sources_empty(const struct sources *sources);
  * client of a Unix socket, always allowed) may come in. */
 bool sources_allow(const struct sources *sources, const union addr *addr);
 
+/* Whether one may come in of whom it is not known where it is. */
+bool sources_allow_unknown(const struct sources *sources);
+
 #endif

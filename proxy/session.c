@@ -272,7 +272,15 @@ session_expired(struct deadline *deadline)
 static enum err
 judge_client(const struct session *session)
 {
-    if (!sources_allow(session->engine->settings->sources, &session->peer))
+    const struct sources *sources = session->engine->settings->sources;
+
+    /* The server may not say, or not as an address, who came to a remote port.
+     */
+    if (session->forward->is_remote &&
+        session->peer.sa.sa_family == AF_UNSPEC &&
+        !sources_allow_unknown(sources))
+        return ERR_DENIED;
+    if (!sources_allow(sources, &session->peer))
         return ERR_DENIED;
     return session->entered;
 }

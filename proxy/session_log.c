@@ -28,7 +28,8 @@ add_fields(const struct session *session, struct log_event *event)
 
     log_number(event, "id", session->id);
     log_string(event, "client",
-               session->peer.sa.sa_family == AF_UNSPEC
+               session->peer.sa.sa_family == AF_UNSPEC &&
+                       !session->forward->is_remote
                    ? "unix"
                    : addr_format(&session->peer, text));
     log_string(event, "user", session->user ? session->user : "-");

@@ -230,3 +230,16 @@ Test(cidr, failure_leaves_the_output_alone)
     cr_expect_eq(cidr_parse(&cidr, "10.0.0.1/8", 10, &why), ERR_MALFORMED);
     cr_expect_eq(memcmp(&cidr, &before, sizeof(cidr)), 0);
 }
+
+Test(sources, one_of_unknown_place_is_allowed_where_all_are)
+{
+    struct sources *sources = sources_create();
+    const char *why;
+
+    cr_assert(sources_allow_unknown(sources));
+    cr_assert_eq(sources_add(sources, "10.0.0.0/8", &why), ERR_OK);
+    cr_assert_not(sources_allow_unknown(sources));
+    cr_assert_eq(sources_add(sources, "any", &why), ERR_OK);
+    cr_assert(sources_allow_unknown(sources));
+    sources_destroy(sources);
+}
