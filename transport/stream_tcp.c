@@ -1,6 +1,7 @@
 #include "transport/stream_tcp.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@ struct stream_tcp {
     struct stream stream;
     struct worker *worker;
     ev_io io;
+    bool expects_halves;
+    bool finished;
     struct task release;
 };
 
@@ -33,13 +36,25 @@ on_io(struct ev_loop *loop, ev_io *io, int events)
         self->stream.on_ready(&self->stream, ready);
 }
 
+/* Of a Unix socket: the peer's half that has ended is all that it had. */
+static bool
+has_left(const struct stream_tcp *self)
+{
+    struct pollfd look = {.fd = self->io.fd};
+
+    return poll(&look, 1, 0) == 1 && look.revents & POLLHUP;
+}
+
 static enum err
 tcp_read(struct stream *stream, void *bytes, size_t size, size_t *got)
 {
-    ssize_t n = recv(self_of(stream)->io.fd, bytes, size, 0);
+    struct stream_tcp *self = self_of(stream);
+    ssize_t n = recv(self->io.fd, bytes, size, 0);
 
     if (n < 0)
         return err_from_errno(errno);
+    if (n == 0 && self->expects_halves && !self->finished && has_left(self))
+        return ERR_RESET;
     if (n == 0)
         return ERR_EOF;
     *got = (size_t)n;
@@ -68,6 +83,7 @@ tcp_writev(struct stream *stream, const struct iovec *parts, int count,
 static enum err
 tcp_finish(struct stream *stream)
 {
+    self_of(stream)->finished = true;
     if (shutdown(self_of(stream)->io.fd, SHUT_WR) < 0)
         return errno == ENOTCONN ? ERR_RESET : err_from_errno(errno);
     return ERR_OK;
@@ -148,6 +164,12 @@ stream_tcp_create(struct worker *worker, int fd)
     ev_io_init(&self->io, on_io, fd, 0);
     self->io.data = self;
     return &self->stream;
+}
+
+void
+stream_tcp_expect_halves(struct stream *stream)
+{
+    self_of(stream)->expects_halves = true;
 }
 
 /* The descriptor stays the same number: a duplicate would leave an entry in

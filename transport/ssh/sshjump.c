@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "transport/base/log.h"
-#include "transport/ssh/sshbridge.h"
+#include "transport/bridge.h"
 #include "transport/ssh/sshconnect.h"
 #include "transport/ssh/sshlink.h"
 
@@ -25,7 +25,7 @@ struct sshjump {
     struct sshlink_open open; /* of the channel */
     bool opening;
     ev_timer timer; /* of that */
-    struct sshbridge *bridge;
+    struct bridge *bridge;
 };
 
 static struct worker *
@@ -44,7 +44,7 @@ clear(struct sshjump *jump)
     if (jump->opening)
         sshlink_open_cancel(jump->link, &jump->open);
     jump->opening = false;
-    sshbridge_destroy(jump->bridge);
+    bridge_destroy(jump->bridge);
     jump->bridge = NULL;
     sshlink_destroy(jump->link);
     jump->link = NULL;
@@ -99,8 +99,8 @@ on_opened(struct sshlink_open *open)
     jump->opening = false;
     ev_timer_stop(worker_loop(worker_of(jump)), &jump->timer);
     if (!err)
-        err = sshbridge_create(worker_of(jump), open->stream, &outcome.fd,
-                               &jump->bridge);
+        err = bridge_create(worker_of(jump), open->stream, &outcome.fd,
+                            &jump->bridge);
     if (err)
         fail_open(jump, err);
     else

@@ -1,6 +1,7 @@
-#include "transport/ssh/sshbridge.h"
+#include "transport/bridge.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +13,12 @@
 #define READ_BYTES     (64u * 1024)
 #define READS_PER_TURN 2
 
+/* How often a half that is left is looked after: that the socket's other end
+ * was closed is no event of its own once its end has been read. */
+#define LOOK_SECONDS 1.0
+
 enum side {
-    SIDE_CHANNEL,
+    SIDE_STREAM,
     SIDE_SOCKET,
 };
 
@@ -26,15 +31,19 @@ struct way {
     bool shut;  /* the sink was told */
 };
 
-struct sshbridge {
+struct bridge {
     struct worker *worker;
     struct stream *sides[2]; /* NULL: over */
     struct way ways[2];      /* by the side that they come from */
+    ev_timer look;           /* from the socket's end on */
+    void (*over)(void *arg); /* or NULL */
+    void *arg;
 };
 
 static void
-end(struct sshbridge *bridge, enum stream_close how)
+end(struct bridge *bridge, enum stream_close how)
 {
+    ev_timer_stop(worker_loop(bridge->worker), &bridge->look);
     for (int i = 0; i < 2; i++) {
         if (bridge->sides[i])
             stream_close(bridge->sides[i], how);
@@ -42,6 +51,48 @@ end(struct sshbridge *bridge, enum stream_close how)
         free(bridge->ways[i].kept);
         bridge->ways[i].kept = NULL;
     }
+}
+
+/* The last thing that its caller does: the owner may destroy it. */
+static void
+end_and_tell(struct bridge *bridge, enum stream_close how)
+{
+    end(bridge, how);
+    if (bridge->over)
+        bridge->over(bridge->arg);
+}
+
+/* Whether nobody is at the socket's other end any more. */
+static bool
+is_forsaken(const struct bridge *bridge)
+{
+    struct pollfd look = {
+        .fd = stream_splice_fd(bridge->sides[SIDE_SOCKET]),
+    };
+
+    return poll(&look, 1, 0) == 1 && look.revents & POLLHUP;
+}
+
+/* Whether that would be news which nothing else brings: the socket is not being
+ * read, and who was there has not heard the stream's end. */
+static bool
+needs_look(const struct bridge *bridge)
+{
+    const struct way *from = &bridge->ways[SIDE_SOCKET];
+
+    return (from->shut || from->kept) && !bridge->ways[SIDE_STREAM].shut;
+}
+
+static void
+on_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct bridge *bridge = timer->data;
+
+    (void)events;
+    if (!needs_look(bridge))
+        ev_timer_stop(loop, timer);
+    else if (is_forsaken(bridge))
+        end_and_tell(bridge, STREAM_ABORT);
 }
 
 /* Writes what is kept, and once the source has ended, the end. */
@@ -97,7 +148,7 @@ put_or_keep(struct way *way, struct stream *sink, const uint8_t *bytes,
 
 /* Returns ERR_OK, ERR_AGAIN, or what broke the bridge. */
 static enum err
-move(struct sshbridge *bridge, enum side from)
+move(struct bridge *bridge, enum side from)
 {
     struct way *way = &bridge->ways[from];
     struct stream *source = bridge->sides[from];
@@ -120,7 +171,7 @@ move(struct sshbridge *bridge, enum side from)
 }
 
 static unsigned
-wanted(const struct sshbridge *bridge, enum side side)
+wanted(const struct bridge *bridge, enum side side)
 {
     const struct way *from = &bridge->ways[side];
     unsigned events = 0;
@@ -135,9 +186,9 @@ wanted(const struct sshbridge *bridge, enum side side)
 static void
 on_ready(struct stream *stream, unsigned events)
 {
-    struct sshbridge *bridge = stream->owner;
+    struct bridge *bridge = stream->owner;
     enum side side =
-        stream == bridge->sides[SIDE_CHANNEL] ? SIDE_CHANNEL : SIDE_SOCKET;
+        stream == bridge->sides[SIDE_STREAM] ? SIDE_STREAM : SIDE_SOCKET;
     enum err err = ERR_OK;
 
     if (events & STREAM_WRITABLE)
@@ -145,22 +196,29 @@ on_ready(struct stream *stream, unsigned events)
     if ((!err || err == ERR_AGAIN) && events & STREAM_READABLE)
         err = move(bridge, side);
     if (err && err != ERR_AGAIN) {
-        end(bridge, STREAM_ABORT);
+        end_and_tell(bridge, STREAM_ABORT);
         return;
     }
     if (bridge->ways[0].shut && bridge->ways[1].shut) {
-        end(bridge, STREAM_GRACEFUL);
+        end_and_tell(bridge, STREAM_GRACEFUL);
         return;
     }
-    stream_want(bridge->sides[SIDE_CHANNEL], wanted(bridge, SIDE_CHANNEL));
+    if (needs_look(bridge) && !ev_is_active(&bridge->look)) {
+        if (bridge->ways[SIDE_SOCKET].shut && is_forsaken(bridge)) {
+            end_and_tell(bridge, STREAM_ABORT);
+            return;
+        }
+        ev_timer_again(worker_loop(bridge->worker), &bridge->look);
+    }
+    stream_want(bridge->sides[SIDE_STREAM], wanted(bridge, SIDE_STREAM));
     stream_want(bridge->sides[SIDE_SOCKET], wanted(bridge, SIDE_SOCKET));
 }
 
 enum err
-sshbridge_create(struct worker *worker, struct stream *stream, int *fd,
-                 struct sshbridge **out)
+bridge_create(struct worker *worker, struct stream *stream, int *fd,
+              struct bridge **out)
 {
-    struct sshbridge *bridge = calloc(1, sizeof(*bridge));
+    struct bridge *bridge = calloc(1, sizeof(*bridge));
     int ends[2] = {-1, -1};
     enum err err = ERR_NO_MEMORY;
 
@@ -177,7 +235,9 @@ sshbridge_create(struct worker *worker, struct stream *stream, int *fd,
         goto fail;
     }
     bridge->worker = worker;
-    bridge->sides[SIDE_CHANNEL] = stream;
+    ev_timer_init(&bridge->look, on_look, 0., LOOK_SECONDS);
+    bridge->look.data = bridge;
+    bridge->sides[SIDE_STREAM] = stream;
     for (int i = 0; i < 2; i++) {
         bridge->sides[i]->owner = bridge;
         bridge->sides[i]->on_ready = on_ready;
@@ -193,7 +253,14 @@ fail:
 }
 
 void
-sshbridge_destroy(struct sshbridge *bridge)
+bridge_watch(struct bridge *bridge, void (*over)(void *arg), void *arg)
+{
+    bridge->over = over;
+    bridge->arg = arg;
+}
+
+void
+bridge_destroy(struct bridge *bridge)
 {
     if (!bridge)
         return;
