@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/fardial.h"
 #include "proxy/session.h"
 #include "transport/table.h"
 
@@ -26,6 +27,30 @@ init_deadlines(struct engine *engine)
     deadline_queue_init(&engine->linger, loop, LINGER_SECONDS, session_expired);
 }
 
+/* One transport for each way out. On failure sets *why. */
+static enum err
+create_ways(struct engine *engine, const char **why)
+{
+    const struct settings *settings = engine->settings;
+    struct shared *shared = engine->shared;
+
+    engine->ways = calloc(settings->way_count, sizeof(*engine->ways));
+    if (!engine->ways)
+        return ERR_NO_MEMORY;
+    for (unsigned i = 0; i < settings->way_count; i++) {
+        struct engine_way *way = &engine->ways[engine->way_count];
+        struct sshpool *pool = shared->pools ? shared->pools[i] : NULL;
+        enum err err = transport_create(
+            pool ? "ssh:" : "tcp:", &engine->connector, pool, &way->via, why);
+
+        if (err)
+            return err;
+        way->word = settings->ways[i].word;
+        engine->way_count++;
+    }
+    return ERR_OK;
+}
+
 enum err
 engine_create(struct worker *worker, struct shared *shared,
               struct engine **engine, const char **why)
@@ -40,7 +65,6 @@ engine_create(struct worker *worker, struct shared *shared,
     made->worker = worker;
     made->shared = shared;
     made->settings = shared->settings;
-    made->via_word = shared->pool ? "ssh" : "tcp";
     made->last_id = worker_index(worker);
     relay_pool_init(&made->relays, worker, &shared->pipe_budget);
     init_deadlines(made);
@@ -57,8 +81,8 @@ engine_create(struct worker *worker, struct shared *shared,
         .bind_device = shared->settings->bind_device,
         .family = shared->settings->family,
     };
-    err = transport_create(shared->pool ? "ssh:" : "tcp:", &made->connector,
-                           shared->pool, &made->via, why);
+    *why = err_text(ERR_NO_MEMORY);
+    err = create_ways(made, why);
     if (err)
         goto fail;
     if (shared->engines)
@@ -77,8 +101,13 @@ engine_end_sessions(struct engine *engine)
     /* A session that lingers is ended once more, and goes at once. */
     while (engine->sessions)
         session_end(engine->sessions, ERR_SHUTDOWN, "shutdown");
-    if (engine->via->ops->stop)
-        engine->via->ops->stop(engine->via);
+    fardial_end_all(engine);
+    for (unsigned i = 0; i < engine->way_count; i++) {
+        struct transport *via = engine->ways[i].via;
+
+        if (via->ops->stop)
+            via->ops->stop(via);
+    }
 }
 
 void
@@ -93,8 +122,9 @@ engine_destroy(struct engine *engine)
     deadline_queue_stop(&engine->idle);
     deadline_queue_stop(&engine->half_closed);
     deadline_queue_stop(&engine->linger);
-    if (engine->via)
-        engine->via->ops->destroy(engine->via);
+    for (unsigned i = 0; i < engine->way_count; i++)
+        engine->ways[i].via->ops->destroy(engine->ways[i].via);
+    free(engine->ways);
     if (engine->resolver)
         resolver_destroy(engine->resolver);
     relay_pool_destroy(&engine->relays);

@@ -17,6 +17,8 @@
 struct session;
 struct sshpool;
 struct engine;
+struct fardial;
+struct farbridge;
 
 /* What the engines share. Lives longer than they do. */
 struct shared {
@@ -24,7 +26,9 @@ struct shared {
     struct limits limits;
     struct pipe_budget pipe_budget;
     struct verifier *verifier; /* NULL: no users are required */
-    struct sshpool *pool;      /* NULL: connections leave straight from here */
+    struct sshpool **pools;    /* by way out, as in settings; of plain TCP
+                                * NULL. NULL altogether: nothing but that */
+    struct sshpool *pool;      /* the destination's among them, or NULL */
     struct engine **engines;   /* by worker, entered by engine_create; there
                                 * before any session. NULL: none ever moves */
     union addr bind_v4;        /* -b, resolved */
@@ -38,6 +42,12 @@ struct counters {
     uint64_t bytes_down;
 };
 
+/* A way out. */
+struct engine_way {
+    struct transport *via;
+    const char *word; /* of the settings, for logs */
+};
+
 struct engine {
     struct worker *worker;
     struct shared *shared;
@@ -45,8 +55,11 @@ struct engine {
 
     struct resolver *resolver;
     struct connector connector;
-    struct transport *via;
-    const char *via_word;
+    struct engine_way *ways; /* as in the settings */
+    unsigned way_count;
+
+    struct fardial *fardials;     /* made here for sessions of other workers, */
+    struct farbridge *farbridges; /* and what came of them */
 
     struct relay_pool relays;
     struct deadline_queue handshake; /* spans of a session's life */
@@ -76,10 +89,12 @@ enum err engine_create(struct worker *worker, struct shared *shared,
                        struct engine **engine, const char **why);
 
 /* Ends every session, and those that still come from another worker as they
- * arrive; then the way out. Thread: the worker's, before it stops. */
+ * arrive; what sessions elsewhere have here; then the ways out. Thread: the
+ * worker's, before it stops. */
 void engine_end_sessions(struct engine *engine);
 
-/* Frees it; no session is left. NULL does nothing. */
+/* Frees it; no session is left, and where there are several workers no mail for
+ * any (worker_settle). NULL does nothing. */
 void engine_destroy(struct engine *engine);
 
 #endif

@@ -135,7 +135,9 @@ forwards_open(struct forwards *forwards, size_t *opened, size_t *failed)
 static const char *
 via_word(const struct forwards *forwards)
 {
-    return forwards->slots[0].engine->via_word;
+    const struct settings *settings = forwards->settings;
+
+    return settings->ways[settings->local_way].word;
 }
 
 void

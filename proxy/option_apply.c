@@ -10,6 +10,7 @@
 
 #include "proxy/option_forward.h"
 #include "proxy/option_value.h"
+#include "proxy/option_way.h"
 #include "proxy/sshconf_file.h"
 #include "proxy/usage.h"
 
@@ -85,19 +86,19 @@ option_apply_stdio(struct option_state *state, const char *value)
     return add_forward(state, OPTION_FORWARD_STDIO, value);
 }
 
+/* Without a destination it names it; beside one it is another way out. */
 bool
 option_apply_via(struct option_state *state, const char *value)
 {
-    if (strcmp(value, "tcp:") == 0) {
-        state->tcp_given = true;
-        return true;
-    }
-    if (strncasecmp(value, "ssh://", 6) == 0)
+    if (strncasecmp(value, "ssh://", 6) == 0 && !state->dest_comes)
         return option_apply_dest(state, value);
-    if (strncasecmp(value, "reverse:", 8) == 0)
-        return option_state_fail(state, USAGE_LATER);
-    return option_state_fail(
-        state, "not a way out; this version has tcp: and ssh://host");
+    return option_way_via(state, value);
+}
+
+bool
+option_apply_route(struct option_state *state, const char *value)
+{
+    return option_way_route(state, value);
 }
 
 bool

@@ -21,6 +21,7 @@ option_apply_fn option_apply_stdio;
 
 /* The way out. */
 option_apply_fn option_apply_via;
+option_apply_fn option_apply_route;
 option_apply_fn option_apply_dest;
 option_apply_fn option_apply_identity;
 option_apply_fn option_apply_jump;

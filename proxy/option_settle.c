@@ -9,10 +9,10 @@
 
 #include <utlist.h>
 
+#include "proxy/option_way.h"
 #include "proxy/sshconf_dest.h"
 #include "proxy/sshconf_print.h"
-
-#define NEEDS_SERVER "needs a destination: [user@]host[:port]"
+#include "proxy/usage.h"
 
 static const char no_memory[] = "out of memory";
 
@@ -53,7 +53,7 @@ check_no_remote(const struct option_state *state)
             continue;
         return sshconf_fail(
             &(struct sshconf_place){.option = "-R", .value = forward->text},
-            NULL, NEEDS_SERVER);
+            NULL, USAGE_NEEDS_SERVER);
     }
     return true;
 }
@@ -66,10 +66,15 @@ settle_without_server(struct option_state *state)
 {
     if (!check_no_remote(state))
         return false;
+    /* A further server is found by -F, too, and has as many links. */
+    if (state->server_nodelay)
+        state->needs_server = "--server-nodelay";
+    else if (option_way_has_server(state))
+        state->needs_server = NULL;
     if (state->needs_server)
         return sshconf_fail(
             &(struct sshconf_place){.option = state->needs_server}, NULL,
-            NEEDS_SERVER);
+            USAGE_NEEDS_SERVER);
     for (size_t id = 0; id < SSHCONF_IDS; id++) {
         const struct sshconf_entry *entry =
             sshconf_table_id((enum sshconf_id)id);
@@ -90,7 +95,7 @@ settle_without_server(struct option_state *state)
             if (!option_state_idle(state, entry->name))
                 return false;
         } else {
-            return sshconf_fail_value(value, NEEDS_SERVER);
+            return sshconf_fail_value(value, USAGE_NEEDS_SERVER);
         }
     }
     return true;
@@ -153,13 +158,6 @@ settle_server(struct option_state *state, const struct sshconf_ask *ask)
 {
     struct settings *settings = state->settings;
 
-    if (state->tcp_given) {
-        fprintf(stderr,
-                "culvert: --via tcp: and the destination %s: there can "
-                "be only one way out\n",
-                state->dest.host);
-        return false;
-    }
     if (!check_user(&state->conf) || !resolve(state, ask) ||
         !settle_stdio(state) || !check_server(state) ||
         !sshconf_expand_forwards(&state->conf, ask))
@@ -170,7 +168,7 @@ settle_server(struct option_state *state, const struct sshconf_ask *ask)
     if (!settings->ssh)
         return false;
     settings->ssh->server_nodelay = state->server_nodelay;
-    return true;
+    return option_way_settle(state, ask);
 }
 
 /* The control socket's path, expanded; without a destination there is nothing
@@ -283,7 +281,7 @@ settle_values(struct option_state *state)
 }
 
 /* Applies ClearAllForwardings and what -g means for each forward; then the
- * settings have them, and the server is one that they lead to. */
+ * settings have them, and the servers are ones that they lead to. */
 static void
 settle_forwards(struct option_state *state)
 {
@@ -292,6 +290,7 @@ settle_forwards(struct option_state *state)
     struct forward **at = &conf->forwards;
     bool clear = sshconf_flag(conf, SSHCONF_CLEAR_ALL_FORWARDINGS, false) &&
                  !settings->control_word;
+    bool listens = false;
 
     while (*at) {
         struct forward *forward = *at;
@@ -306,9 +305,12 @@ settle_forwards(struct option_state *state)
         if (settings->gateway_ports && !forward->bind_given && !stdio &&
             !forward->is_remote)
             forward->where = LISTEN_ANY;
-        if (settings->ssh && !stdio)
-            settings->ssh->listens = true;
+        listens = listens || !stdio;
         at = &forward->next;
+    }
+    for (unsigned i = 0; listens && i < settings->way_count; i++) {
+        if (settings->ways[i].ssh)
+            settings->ways[i].ssh->listens = true;
     }
     settings->forwards = conf->forwards;
     settings->texts = conf->texts;
@@ -338,11 +340,12 @@ option_settle(struct option_state *state)
     }
     if (state->print_only && !state->dest_given)
         good = sshconf_fail(&(struct sshconf_place){.option = "-G"}, NULL,
-                            NEEDS_SERVER);
+                            USAGE_NEEDS_SERVER);
     else if (state->dest_given)
         good = settle_server(state, &ask);
     else
-        good = settle_without_server(state) && settle_stdio(state);
+        good = settle_without_server(state) && settle_stdio(state) &&
+               option_way_settle(state, &ask);
     good = good && settle_values(state) && settle_control(state, &ask);
     if (good)
         settle_forwards(state);

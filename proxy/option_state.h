@@ -8,6 +8,8 @@
 #include "proxy/settings.h"
 #include "proxy/sshconf.h"
 
+struct option_way;
+
 struct option_state {
     struct settings *settings;
 
@@ -22,7 +24,10 @@ struct option_state {
 
     struct option_dest dest; /* the SSH server that was asked for */
     bool dest_given;
-    bool tcp_given;             /* --via tcp: */
+    bool dest_comes;         /* as an argument of its own, here or later */
+    struct option_way *ways; /* that --via and --route named */
+    bool via_given;          /* and of these is the number via */
+    unsigned via;
     const char *config_path;    /* -F, or NULL; argv's */
     bool connect_timeout_given; /* --connect-timeout */
     bool server_nodelay;        /* --server-nodelay */

@@ -10,6 +10,7 @@
 #include "auth/users.h"
 #include "proxy/option_settle.h"
 #include "proxy/option_table.h"
+#include "proxy/option_way.h"
 #include "proxy/usage.h"
 
 /* The command line, and where it is read. */
@@ -105,6 +106,36 @@ scan_name(struct scan *scan, const char *arg)
     if (entry->takes_value && !given && !take_value(scan))
         return false;
     return act(scan, entry);
+}
+
+/* Whether any argument is a destination, which says what --via means: also one
+ * that comes later. What is no option ends the looking, as it will be told. */
+static bool
+has_destination(int argc, char **argv)
+{
+    for (int at = 1; at < argc; at++) {
+        const char *arg = argv[at];
+        const struct option_entry *entry = NULL;
+
+        if (arg[0] != '-' || !arg[1])
+            return true;
+        if (strcmp(arg, "--") == 0)
+            return at + 1 < argc;
+        if (arg[1] == '-') {
+            size_t len = strcspn(arg + 2, "=");
+
+            entry = option_table_name(arg + 2, len);
+            at += entry && entry->takes_value && !arg[2 + len];
+            continue;
+        }
+        for (arg++; *arg; arg++) {
+            entry = option_table_letter(*arg);
+            if (!entry || entry->takes_value)
+                break;
+        }
+        at += entry && entry->takes_value && !arg[1];
+    }
+    return false;
 }
 
 static bool
@@ -253,12 +284,14 @@ options_parse(int argc, char **argv, struct settings **settings)
         fprintf(stderr, "culvert: %s\n", err_text(ERR_NO_MEMORY));
         return OPTIONS_USAGE;
     }
+    scan.state.dest_comes = has_destination(argc, argv);
     if (scan_all(&scan))
         result = conclude(&scan.state);
     if (result == OPTIONS_RUN)
         *settings = scan.state.settings;
     else
         settings_destroy(scan.state.settings);
+    option_way_clear(&scan.state);
     sshconf_clear(&scan.state.conf);
     return result;
 }

@@ -31,26 +31,46 @@ has_stdio(const struct settings *settings)
     return forward != NULL;
 }
 
-/* The way out's part that all workers share. */
-static bool
-create_pool(struct server *server)
+static enum err
+create_pool(struct server *server, unsigned way)
 {
     const struct settings *settings = server->settings;
-    struct sshpool_config config = {
-        .dest = settings->ssh,
+    struct shared *shared = &server->shared;
+    const struct sshpool_config config = {
+        .dest = settings->ways[way].ssh,
+        .cred = server->cred,
         .connections = settings->connections,
         .workers = settings->workers,
     };
-    enum err err;
+    enum err err = sshpool_create(&config, &shared->pools[way]);
 
-    if (!settings->ssh)
-        return true;
-    err = prompt_create(&server->prompt);
-    if (!err)
-        err = sshcred_create(prompt_ask(server->prompt), &server->cred);
-    config.cred = server->cred;
-    if (!err)
-        err = sshpool_create(&config, &server->shared.pool);
+    if (!err && config.dest == settings->ssh)
+        shared->pool = shared->pools[way];
+    return err;
+}
+
+/* The ways' parts that all workers share. */
+static bool
+create_pools(struct server *server)
+{
+    const struct settings *settings = server->settings;
+    enum err err = ERR_OK;
+
+    for (unsigned i = 0; !err && i < settings->way_count; i++) {
+        if (!settings->ways[i].ssh)
+            continue;
+        if (!server->shared.pools) {
+            err = prompt_create(&server->prompt);
+            if (!err)
+                err = sshcred_create(prompt_ask(server->prompt), &server->cred);
+            server->shared.pools =
+                calloc(settings->way_count, sizeof(struct sshpool *));
+            if (!server->shared.pools)
+                err = ERR_NO_MEMORY;
+        }
+        if (!err)
+            err = create_pool(server, i);
+    }
     if (err)
         log_write(LOG_FATAL, "cannot start: %s", err_text(err));
     return !err;
@@ -96,10 +116,8 @@ create_workers(struct server *server)
     limits_init(&shared->limits, settings->max_sessions,
                 settings->max_per_source, descriptors,
                 start_count_reserved(shared, settings->workers));
-    /* A channel of an SSH link has none. */
-    if (settings->ssh)
-        shared->limits.per_session = 1;
-    if (!create_pool(server) || !create_slots(server))
+    shared->limits.per_session = start_count_per_session(settings);
+    if (!create_pools(server) || !create_slots(server))
         return false;
     server->forwards = (struct forwards){
         .settings = settings,
@@ -211,25 +229,7 @@ open_all(struct server *server)
         stand(server);
 }
 
-static void
-on_linked(struct mail *mail)
-{
-    struct server *server =
-        (struct server *)((char *)mail - offsetof(struct server, linked));
-
-    if (server->ending || server->draining)
-        return;
-    if (!server->link_err) {
-        open_all(server);
-        return;
-    }
-    log_write(LOG_FATAL, "%s",
-              *server->link_why ? server->link_why
-                                : err_text(server->link_err));
-    server_end(server, EXIT_FAILED);
-}
-
-/* On the first worker's thread. */
+/* On the pool's first worker's thread. */
 static void
 on_first_link(void *arg, enum err err, const char *text)
 {
@@ -239,6 +239,47 @@ on_first_link(void *arg, enum err err, const char *text)
     snprintf(server->link_why, sizeof(server->link_why), "%s",
              text ? text : "");
     worker_post(server->control, &server->linked);
+}
+
+/* Makes the first link of the next server, in turn, as a person may be asked
+ * something for each; or all stands. */
+static void
+link_next(struct server *server)
+{
+    const struct settings *settings = server->settings;
+
+    while (server->linking < settings->way_count &&
+           !settings->ways[server->linking].ssh)
+        server->linking++;
+    if (server->linking == settings->way_count)
+        open_all(server);
+    else
+        sshpool_begin(server->shared.pools[server->linking], on_first_link,
+                      server);
+}
+
+static void
+on_linked(struct mail *mail)
+{
+    struct server *server =
+        (struct server *)((char *)mail - offsetof(struct server, linked));
+    const struct settings *settings = server->settings;
+    const char *why =
+        *server->link_why ? server->link_why : err_text(server->link_err);
+
+    if (server->ending || server->draining)
+        return;
+    if (!server->link_err) {
+        server->linking++;
+        link_next(server);
+        return;
+    }
+    if (settings->ways[server->linking].ssh == settings->ssh)
+        log_write(LOG_FATAL, "%s", why);
+    else
+        log_write(LOG_FATAL, "%s: %s", settings->ways[server->linking].word,
+                  why);
+    server_end(server, EXIT_FAILED);
 }
 
 /* Returns whether it is on its way to stand. */
@@ -262,10 +303,7 @@ start(struct server *server)
     good = good && start_load_users(&server->shared) && create_workers(server);
     if (good) {
         server_watch_signals(server);
-        if (server->shared.pool)
-            sshpool_begin(server->shared.pool, on_first_link, server);
-        else
-            worker_post(server->control, &server->linked);
+        worker_post(server->control, &server->linked);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return good;
@@ -300,6 +338,20 @@ finish_stdio(struct server *server)
     server->status = EXIT_FAILED;
 }
 
+/* What one has still sent to another is answered before any goes: sessions that
+ * were under way, and dials made for them elsewhere. */
+static void
+settle_workers(struct server *server)
+{
+    bool more;
+
+    do {
+        more = false;
+        for (unsigned i = 0; i < server->started; i++)
+            more = worker_settle(server->slots[i].worker) || more;
+    } while (more);
+}
+
 /* The workers' threads end, and all that they have. */
 static void
 end_workers(struct server *server)
@@ -308,6 +360,7 @@ end_workers(struct server *server)
         slot_stop(&server->slots[i]);
     for (unsigned i = 0; i < server->started; i++)
         worker_join(server->slots[i].worker);
+    settle_workers(server);
     /* Its last mail is in the slots. */
     worker_destroy(server->control);
     /* One more may be half made. */
@@ -338,6 +391,8 @@ leave(const struct server *server)
 static void
 clean_up(struct server *server)
 {
+    struct sshpool **pools = server->shared.pools;
+
     server_unwatch_signals(server);
     if (server->prompt)
         prompt_cancel(server->prompt);
@@ -353,8 +408,9 @@ clean_up(struct server *server)
     free(server->shared.engines);
     if (server->cred && !sshlogin_wait_all(LOGINS_END_SECONDS))
         leave(server);
-    if (server->shared.pool)
-        sshpool_destroy(server->shared.pool);
+    for (unsigned i = 0; pools && i < server->settings->way_count; i++)
+        sshpool_destroy(pools[i]);
+    free(pools);
     if (server->cred)
         sshcred_destroy(server->cred);
     prompt_destroy(server->prompt);

@@ -115,10 +115,15 @@ has_terminal(void)
 static const char *
 reconnect(struct server *server)
 {
-    if (!server->shared.pool)
+    struct sshpool **pools = server->shared.pools;
+
+    if (!pools)
         return "connections leave straight from here: no SSH server";
-    if (server->stands)
-        sshpool_reconnect(server->shared.pool);
+    for (unsigned i = 0; server->stands && i < server->settings->way_count;
+         i++) {
+        if (pools[i])
+            sshpool_reconnect(pools[i]);
+    }
     return NULL;
 }
 
@@ -152,7 +157,7 @@ on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     } else if (number == SIGUSR2) {
         reconnect_by_signal(server);
     } else if (!server->stands &&
-               (server->shared.pool || server->ready_fd >= 0)) {
+               (server->shared.pools || server->ready_fd >= 0)) {
         /* As ssh while it logs in: it dies of it. */
         server->ended_by = number;
         server_end(server, EXIT_FAILED);

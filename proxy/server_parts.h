@@ -37,7 +37,8 @@ struct server {
     int ended_by; /* the signal that ended it before it stood, or 0 */
     struct stdio *stdio;
     bool stdio_over;    /* its session has ended by itself */
-    struct mail linked; /* the first link is up, or never will be */
+    unsigned linking;   /* the way out whose first link is being made */
+    struct mail linked; /* that is up, or never will be */
     enum err link_err;
     char link_why[SERVER_WHY_MAX];
     struct control *calls; /* the control socket, or NULL */

@@ -330,6 +330,7 @@ session_start(struct engine *engine, const struct forward *forward,
     }
     session->engine = engine;
     session->forward = forward;
+    session->leaves_by = settings_way_of(engine->settings, forward, NULL);
     session->id = engine->last_id += engine->settings->workers;
     session->client = client;
     session->peer = *peer;

@@ -8,13 +8,15 @@
 
 #include "auth/permitopen.h"
 #include "auth/rules.h"
+#include "proxy/fardial.h"
 #include "transport/base/clock.h"
 #include "transport/stream_tcp.h"
 
 struct way_out {
     struct dial dial;
-    bool started;     /* and not done */
-    struct mail mail; /* carries the session to another worker */
+    bool started;        /* here, and not done */
+    struct fardial *far; /* under way elsewhere, or NULL */
+    struct mail mail;    /* carries the session to another worker */
     struct session *session;
     double until; /* when its time is over, while it is under way there */
 };
@@ -35,6 +37,7 @@ session_dial_stop(struct session *session)
         return;
     if (session->way->started)
         dial_cancel(&session->way->dial);
+    fardial_cancel(session->way->far);
     free(session->way);
     session->way = NULL;
 }
@@ -42,7 +45,9 @@ session_dial_stop(struct session *session)
 enum err
 session_dial_late(const struct session *session)
 {
-    return session->way->dial.late;
+    const struct way_out *way = session->way;
+
+    return way->far ? fardial_late(way->far) : way->dial.late;
 }
 
 /* --- the move ------------------------------------------------------------- */
@@ -106,6 +111,7 @@ on_dialled(struct dial *dial)
     enum err err = dial->err;
 
     session->way->started = false;
+    session->way->far = NULL;
     if (err == ERR_AGAIN) {
         start(session);
         return;
@@ -132,19 +138,36 @@ on_dialled(struct dial *dial)
     session_start_relay(session);
 }
 
+/* Has the dial made where the way out is at home, as the client is one that
+ * stays here. */
+static void
+start_far(struct session *session, struct engine *far)
+{
+    struct way_out *way = session->way;
+
+    way->far =
+        fardial_start(session->engine, far, session->leaves_by, &way->dial);
+    if (!way->far)
+        session_refuse(session, ERR_NO_MEMORY, "no memory for the dial");
+}
+
 /* Dials from here, or from where the way out is at home. */
 static void
 start(struct session *session)
 {
     struct engine *engine = session->engine;
-    struct worker *home =
-        engine->via->ops->home(engine->via, session->way->dial.target);
+    struct transport *via = engine->ways[session->leaves_by].via;
+    struct worker *home = via->ops->home(via, session->way->dial.target);
 
-    if (home && home != engine->worker &&
-        move(session, engine->shared->engines[worker_index(home)]))
+    if (home && home != engine->worker) {
+        struct engine *far = engine->shared->engines[worker_index(home)];
+
+        if (!move(session, far))
+            start_far(session, far);
         return;
+    }
     session->way->started = true;
-    dial_start(engine->via, &session->way->dial);
+    dial_start(via, &session->way->dial);
 }
 
 /* Asked before each address is tried: what is in the log, should none answer,
@@ -195,7 +218,10 @@ session_dial(struct session *session, const struct target *target)
         session_refuse(session, ERR_NO_MEMORY, "no memory for the dial");
         return;
     }
+    session->leaves_by =
+        settings_way_of(engine->settings, session->forward, target);
     way->started = false;
+    way->far = NULL;
     way->dial.target = target;
     way->dial.client = session->peer;
     way->dial.want_local = session->protocol != HANDSHAKE_NONE;

@@ -37,7 +37,7 @@ add_fields(const struct session *session, struct log_event *event)
     log_string(event, "target",
                session->target_text ? session->target_text : "-");
     log_string(event, "addr", addr_format(&session->reached, text));
-    log_string(event, "via", session->engine->via_word);
+    log_string(event, "via", session->engine->ways[session->leaves_by].word);
     log_number(event, "in", bytes_of(session, RELAY_UP));
     log_number(event, "out", bytes_of(session, RELAY_DOWN));
     log_seconds(event, "seconds",

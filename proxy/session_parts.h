@@ -13,7 +13,8 @@ struct session {
     enum err entered; /* what limits_enter said */
     enum err refused; /* what every request is answered with, or ERR_OK */
     enum handshake_protocol protocol;
-    bool client_ended; /* the client's end was read before the relay began */
+    unsigned leaves_by; /* the way out, as in settings */
+    bool client_ended;  /* the client's end was read before the relay began */
 
     struct stream *client; /* NULL once closed */
     struct stream *target;

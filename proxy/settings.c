@@ -1,6 +1,7 @@
 #include "proxy/settings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A client that has said nothing for half a minute will not. */
 #define HANDSHAKE_TIMEOUT 30.0
@@ -39,11 +40,24 @@ settings_create(void)
     settings->drain_timeout = DRAIN_TIMEOUT;
     settings->sources = sources_create();
     settings->rules = rules_create();
-    if (!settings->sources || !settings->rules) {
+    settings->routes = routes_create();
+    if (!settings->sources || !settings->rules || !settings->routes ||
+        settings_add_way(settings, NULL, "tcp", &settings->local_way)) {
         settings_destroy(settings);
         return NULL;
     }
     return settings;
+}
+
+static void
+clear_ways(struct settings *settings)
+{
+    for (unsigned i = 0; i < settings->way_count; i++) {
+        if (settings->ways[i].ssh != settings->ssh)
+            sshdest_destroy(settings->ways[i].ssh);
+        free(settings->ways[i].word);
+    }
+    free(settings->ways);
 }
 
 void
@@ -61,6 +75,8 @@ settings_destroy(struct settings *settings)
     sources_destroy(settings->sources);
     rules_destroy(settings->rules);
     permitopen_destroy(settings->remote_open);
+    routes_destroy(settings->routes);
+    clear_ways(settings);
     sshdest_destroy(settings->ssh);
     free(settings->control_path);
     free(settings->control_word);
@@ -68,6 +84,58 @@ settings_destroy(struct settings *settings)
     free(settings->bind_device);
     free(settings->users_path);
     free(settings);
+}
+
+enum err
+settings_add_way(struct settings *settings, struct sshdest *ssh,
+                 const char *word, unsigned *index)
+{
+    struct settings_way way = {ssh, strdup(word)};
+    struct settings_way *ways =
+        reallocarray(settings->ways, settings->way_count + 1, sizeof(*ways));
+
+    if (ways)
+        settings->ways = ways;
+    if (!ways || !way.word) {
+        free(way.word);
+        if (ssh != settings->ssh)
+            sshdest_destroy(ssh);
+        return ERR_NO_MEMORY;
+    }
+    *index = settings->way_count++;
+    ways[*index] = way;
+    return ERR_OK;
+}
+
+unsigned
+settings_way_of(const struct settings *settings, const struct forward *forward,
+                const struct target *target)
+{
+    unsigned usual =
+        forward->is_remote ? settings->remote_way : settings->local_way;
+
+    return target ? routes_find(settings->routes, target, usual) : usual;
+}
+
+static bool
+is_ssh(const struct settings *settings, unsigned way)
+{
+    return settings->ways[way].ssh != NULL;
+}
+
+bool
+settings_has_way(const struct settings *settings, bool is_remote, bool by_ssh)
+{
+    unsigned usual = is_remote ? settings->remote_way : settings->local_way;
+    unsigned way;
+
+    if (is_ssh(settings, usual) == by_ssh)
+        return true;
+    for (size_t i = 0; routes_at(settings->routes, i, &way); i++) {
+        if (is_ssh(settings, way) == by_ssh)
+            return true;
+    }
+    return false;
 }
 
 /* Whether someone who is not on this machine can reach a listener of ours, and
@@ -85,7 +153,8 @@ settings_open_proxy(const struct settings *settings,
                     const struct forward *forward, const union addr *addr)
 {
     return forward->kind == FORWARD_SOCKS && !settings->users_path &&
-           !settings->ssh && is_reachable(settings, forward, addr);
+           settings_has_way(settings, false, false) &&
+           is_reachable(settings, forward, addr);
 }
 
 bool
@@ -93,8 +162,8 @@ settings_open_forward(const struct settings *settings,
                       const struct forward *forward, const union addr *addr)
 {
     bool open = forward->kind == FORWARD_FIXED ||
-                (forward->kind == FORWARD_SOCKS && settings->ssh &&
-                 !settings->users_path);
+                (forward->kind == FORWARD_SOCKS && !settings->users_path &&
+                 !settings_has_way(settings, false, false));
 
     return open && is_reachable(settings, forward, addr);
 }

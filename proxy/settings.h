@@ -10,6 +10,7 @@
 #include "auth/permitopen.h"
 #include "auth/rules.h"
 #include "auth/sources.h"
+#include "proxy/route.h"
 #include "transport/base/addr.h"
 #include "transport/base/log.h"
 #include "transport/base/target.h"
@@ -46,15 +47,33 @@ struct forward {
     struct forward *next;
 };
 
+/* A way out. */
+struct settings_way {
+    struct sshdest *ssh; /* the server; NULL: plain TCP from here */
+    char *word; /* for the log: "tcp", "ssh" for the destination, and of other
+                 * servers "ssh://user@host:port" */
+};
+
+/* Room for the word of most; longer ones are cut. */
+#define SETTINGS_WORD_MAX 400
+
+/* Where plain TCP is among the ways, always. */
+#define SETTINGS_WAY_TCP 0
+
 struct settings {
     struct forward *forwards;  /* in the order given; with control_word what is
                                 * asked for, and nothing of ssh_config's files */
     struct sshdest_list texts; /* of the forwards */
     unsigned workers;          /* 0: as many as there are processors */
 
-    struct sshdest *ssh;  /* the server that connections leave through, owned;
-                           * NULL: straight from here */
-    unsigned connections; /* --connections: at most so many links to it */
+    struct sshdest *ssh;  /* the destination, owned; or NULL */
+    unsigned connections; /* --connections: at most so many links to a server */
+
+    struct settings_way *ways; /* with ssh as one of them, if it is there */
+    unsigned way_count;
+    unsigned local_way;    /* that sessions of local forwards leave by, */
+    unsigned remote_way;   /* and those of remote ones, */
+    struct routes *routes; /* unless their target says otherwise; never NULL */
 
     /* The control socket (-M, -S, ControlMaster and ControlPath by -o). */
     bool control_master; /* -M: listen on it */
@@ -96,6 +115,23 @@ struct settings *settings_create(void);
 
 void settings_destroy(struct settings *settings);
 
+/* Adds a way out, through ssh (taken, on failure too; but settings->ssh, which
+ * it borrows), with a copy of word. Returns ERR_OK and its index; or
+ * ERR_NO_MEMORY. */
+enum err settings_add_way(struct settings *settings, struct sshdest *ssh,
+                          const char *word, unsigned *index);
+
+/* The way out of a session that came in by a forward and wants to go to target
+ * (NULL: not known yet). */
+unsigned settings_way_of(const struct settings *settings,
+                         const struct forward *forward,
+                         const struct target *target);
+
+/* Whether a session may leave by plain TCP, or through a server: of a remote
+ * forward, or of the others. */
+bool settings_has_way(const struct settings *settings, bool is_remote,
+                      bool by_ssh);
+
 /* What to answer where settings_open_proxy is true, behind the forward's
  * text. */
 #define SETTINGS_OPEN_PROXY_TEXT                                           \
@@ -104,7 +140,8 @@ void settings_destroy(struct settings *settings);
     "--allow-from any if that is really meant"
 
 /* Whether a forward that listens on addr would let strangers connect anywhere
- * from this machine: SOCKS, beyond loopback, leaving by plain TCP, with
+ * from this machine: SOCKS, beyond loopback, that may leave by plain TCP,
+ * with
  * neither a source rule nor users. Such a listener is not opened. Never one of
  * the server's (-R): who reaches that is the server's to know. */
 bool settings_open_proxy(const struct settings *settings,
@@ -113,7 +150,7 @@ bool settings_open_proxy(const struct settings *settings,
 /* Whether a forward that listens on addr is there for whoever can reach it and
  * is opened all the same, as ssh does, with a warning: beyond loopback without
  * a source rule, to a fixed target (which leaves no room for a password), or
- * SOCKS without users that leaves through an SSH server. Never one of the
+ * SOCKS without users that leaves through SSH servers only. Never one of the
  * server's (-R). */
 bool settings_open_forward(const struct settings *settings,
                            const struct forward *forward,

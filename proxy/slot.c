@@ -162,7 +162,11 @@ drain_slot(struct mail *mail)
     struct slot *slot = SLOT_OF(mail, drain_);
 
     stop_accepting(slot);
-    slot->engine->via->ops->drain(slot->engine->via);
+    for (unsigned i = 0; i < slot->engine->way_count; i++) {
+        struct transport *via = slot->engine->ways[i].via;
+
+        via->ops->drain(via);
+    }
     worker_post(slot->control, &slot->drained);
     if (slot->engine->session_count == 0)
         tell_empty(slot);

@@ -289,6 +289,16 @@ check(const struct making *making)
     return true;
 }
 
+/* RefuseConnection, of a server that is not the one on the command line. */
+static bool
+is_let(const struct sshconf *conf)
+{
+    const char *refuse = sshconf_text(conf, SSHCONF_REFUSE_CONNECTION);
+
+    return !refuse || is_none(refuse) ||
+           sshconf_fail_value(&conf->values[SSHCONF_REFUSE_CONNECTION], refuse);
+}
+
 /* Fills in the hop's conf what ssh would hand on to the ssh that it runs for a
  * jump: user, port, and the hops before. */
 static bool
@@ -306,6 +316,22 @@ start_hop(struct sshconf *conf, const struct option_dest *to, const char *extra,
     return !extra || sshconf_put(conf, SSHCONF_PROXY_JUMP, extra, &place);
 }
 
+struct sshdest *
+sshconf_dest_of(const struct option_dest *to, const char *jumps,
+                const char *where, const struct sshconf_ask *ask)
+{
+    struct sshconf_ask own = *ask;
+    struct sshconf conf = {.forwards = NULL};
+    struct sshdest *dest = NULL;
+
+    own.given = to->host;
+    if (start_hop(&conf, to, jumps, where) && sshconf_resolve(&conf, &own) &&
+        is_let(&conf))
+        dest = sshconf_dest_make(&conf, &own);
+    sshconf_clear(&conf);
+    return dest;
+}
+
 /* Makes the destination of the last of some hops, which jumps through those
  * before it. */
 static struct sshdest *
@@ -313,8 +339,6 @@ make_hop(const struct making *making, char *hops, const char *where)
 {
     char *comma = strrchr(hops, ',');
     struct sshconf_ask ask = *making->ask;
-    struct sshconf conf = {.forwards = NULL};
-    struct sshdest *dest = NULL;
     struct option_dest to;
     const char *why;
 
@@ -331,13 +355,8 @@ make_hop(const struct making *making, char *hops, const char *where)
         sshconf_fail(&(struct sshconf_place){.option = where}, NULL, why);
         return NULL;
     }
-    ask.given = to.host;
     ask.depth++;
-    if (start_hop(&conf, &to, comma ? hops : NULL, where) &&
-        sshconf_resolve(&conf, &ask))
-        dest = sshconf_dest_make(&conf, &ask);
-    sshconf_clear(&conf);
-    return dest;
+    return sshconf_dest_of(&to, comma ? hops : NULL, where, &ask);
 }
 
 static bool

@@ -2,6 +2,7 @@
 #ifndef CULVERT_PROXY_SSHCONF_DEST_H
 #define CULVERT_PROXY_SSHCONF_DEST_H
 
+#include "proxy/option_dest.h"
 #include "proxy/sshconf.h"
 #include "proxy/sshconf_token.h"
 
@@ -32,6 +33,14 @@ struct sshconf_tokens sshconf_tokens(const struct sshconf *conf,
  * has been printed. */
 struct sshdest *sshconf_dest_make(const struct sshconf *conf,
                                   const struct sshconf_ask *ask);
+
+/* Makes the destination of a server that the command line names besides:
+ * resolved by itself, with nothing of the command line but -F and what is in
+ * `to`. jumps: the hops before it, as -J has them, or NULL; where: the option
+ * that names it, for messages. Returns as sshconf_dest_make. */
+struct sshdest *sshconf_dest_of(const struct option_dest *to, const char *jumps,
+                                const char *where,
+                                const struct sshconf_ask *ask);
 
 /* Expands the paths of forwards' Unix sockets. Returns as sshconf_resolve. */
 bool sshconf_expand_forwards(struct sshconf *conf,

@@ -47,11 +47,37 @@ start_count_reserved(const struct shared *shared, unsigned workers)
     const struct settings *settings = shared->settings;
     size_t links = 0;
 
-    for (const struct sshdest *hop = settings->ssh; hop; hop = hop->jump)
-        links += settings->connections;
+    for (unsigned i = 0; i < settings->way_count; i++)
+        for (const struct sshdest *hop = settings->ways[i].ssh; hop;
+             hop = hop->jump)
+            links += settings->connections;
     return DESCRIPTORS_PROCESS + workers * DESCRIPTORS_PER_WORKER +
            links * DESCRIPTORS_PER_LINK +
            2 * (size_t)atomic_load(&shared->pipe_budget.left);
+}
+
+/* Whether there is a remote forward, or may be one: its sessions come in by a
+ * channel. */
+static bool
+may_have_remote(const struct settings *settings)
+{
+    const struct forward *forward = settings->forwards;
+
+    while (forward && !forward->is_remote)
+        forward = forward->next;
+    return forward || (settings->ssh && settings->control_master);
+}
+
+unsigned
+start_count_per_session(const struct settings *settings)
+{
+    /* From a socket to a socket; or from a channel to one of another worker,
+     * which a pair of sockets bridges. */
+    if (settings_has_way(settings, false, false) ||
+        (settings->workers > 1 && may_have_remote(settings) &&
+         settings_has_way(settings, true, true)))
+        return 2;
+    return 1;
 }
 
 void

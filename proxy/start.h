@@ -15,6 +15,10 @@ size_t start_raise_descriptors(void);
  * with so many workers. */
 size_t start_count_reserved(const struct shared *shared, unsigned workers);
 
+/* How many descriptors a session has at most, the ways out and the forwards
+ * being what they are: a channel of an SSH link has none. */
+unsigned start_count_per_session(const struct settings *settings);
+
 /* Sets the number of workers where it was left open: the processors', fewer
  * where descriptors are short. */
 void start_choose_workers(struct settings *settings,

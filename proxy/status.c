@@ -49,40 +49,60 @@ state_word(enum sshpool_state state)
     return "-";
 }
 
-/* Gives the links as they are now (free), or NULL. */
+/* Gives a way's links as they are now (free), or NULL. */
 static struct sshpool_row *
-take_rows(struct shared *shared, unsigned *count)
+take_rows(const struct shared *shared, unsigned way, unsigned *count)
 {
+    struct sshpool *pool = shared->pools ? shared->pools[way] : NULL;
     struct sshpool_row *rows;
 
     *count = 0;
-    if (!shared->pool)
+    if (!pool)
         return NULL;
     rows = calloc(ROWS_MAX, sizeof(*rows));
     if (!rows)
         return NULL;
-    *count = sshpool_rows(shared->pool, rows, ROWS_MAX);
+    *count = sshpool_rows(pool, rows, ROWS_MAX);
     if (*count > ROWS_MAX)
         *count = ROWS_MAX;
     return rows;
 }
 
-static void
-put_links(struct page *page, struct shared *shared)
+/* Writes which server a way's links go to, or nothing where there is but one.
+ * Returns buf. */
+static char *
+name_server(const struct settings *settings, unsigned way, char *buf,
+            size_t size)
 {
-    unsigned count;
-    struct sshpool_row *rows = take_rows(shared, &count);
+    unsigned servers = 0;
 
+    for (unsigned i = 0; i < settings->way_count; i++)
+        servers += settings->ways[i].ssh != NULL;
+    *buf = 0;
+    if (servers > 1)
+        sshdest_format(settings->ways[way].ssh, buf, size);
+    return buf;
+}
+
+static void
+put_links(struct page *page, const struct shared *shared, unsigned way)
+{
+    char server[SETTINGS_WORD_MAX];
+    unsigned count;
+    struct sshpool_row *rows = take_rows(shared, way, &count);
+
+    if (rows)
+        name_server(shared->settings, way, server, sizeof(server));
     for (unsigned i = 0; i < count; i++) {
         const struct sshpool_row *row = &rows[i];
 
         put_line(page,
-                 "link state=%s worker=%u channels=%u opening=%u in=%llu "
+                 "link%s%s state=%s worker=%u channels=%u opening=%u in=%llu "
                  "out=%llu rtt_ms=%.3f seconds=%.0f\n",
-                 state_word(row->state), row->worker, row->channels,
-                 row->opening, (unsigned long long)row->in,
-                 (unsigned long long)row->out, row->rtt_us / 1000.,
-                 clock_seconds() - row->since);
+                 *server ? " server=" : "", server, state_word(row->state),
+                 row->worker, row->channels, row->opening,
+                 (unsigned long long)row->in, (unsigned long long)row->out,
+                 row->rtt_us / 1000., clock_seconds() - row->since);
     }
     free(rows);
 }
@@ -103,22 +123,28 @@ status_write(struct shared *shared, const struct forwards *forwards, char *buf,
              (long)getpid(), settings->workers,
              atomic_load(&shared->limits.open), server);
     page.len += forwards_describe(forwards, buf + page.len, size - page.len);
-    put_links(&page, shared);
+    for (unsigned i = 0; i < settings->way_count; i++)
+        put_links(&page, shared, i);
     return page.len;
 }
 
-void
-status_log_links(struct shared *shared)
+static void
+log_links(const struct shared *shared, unsigned way)
 {
+    char server[SETTINGS_WORD_MAX];
     unsigned count;
-    struct sshpool_row *rows = take_rows(shared, &count);
+    struct sshpool_row *rows = take_rows(shared, way, &count);
 
+    if (rows)
+        name_server(shared->settings, way, server, sizeof(server));
     for (unsigned i = 0; i < count; i++) {
         const struct sshpool_row *row = &rows[i];
         double age = clock_seconds() - row->since;
         struct log_event event;
 
         log_begin(&event, LOG_QUIET, "link");
+        if (*server)
+            log_string(&event, "server", server);
         log_string(&event, "state", state_word(row->state));
         log_number(&event, "worker", row->worker);
         log_number(&event, "channels", row->channels);
@@ -130,4 +156,11 @@ status_log_links(struct shared *shared)
         log_send(&event);
     }
     free(rows);
+}
+
+void
+status_log_links(struct shared *shared)
+{
+    for (unsigned i = 0; i < shared->settings->way_count; i++)
+        log_links(shared, i);
 }

@@ -34,8 +34,8 @@ struct dial {
 
     /* What it would mean to give up now: ERR_TIMED_OUT, ERR_NAME_TIMED_OUT, or
      * ERR_TRANSPORT_DOWN while the way out itself is being made. Set by
-     * dial_start and kept up by the transport. */
-    enum err late;
+     * dial_start and kept up by the transport; any thread may look. */
+    _Atomic(enum err) late;
 
     /* The outcome, valid in done. ERR_AGAIN: the way out has another home now;
      * ask for it and dial again there. */

@@ -135,8 +135,11 @@ on_arrival(struct mail *mail)
     struct arrival *arrival = (struct arrival *)mail;
     struct session_bed *bed = arrival->bed;
 
-    session_start(bed->engine, arrival->forward,
-                  stream_tcp_create(bed->worker, arrival->fd), &arrival->peer);
+    struct stream *stream = stream_tcp_create(bed->worker, arrival->fd);
+
+    if (bed->wrap)
+        stream = bed->wrap(stream);
+    session_start(bed->engine, arrival->forward, stream, &arrival->peer);
     free(arrival);
 }
 

@@ -16,6 +16,8 @@ struct session_bed {
     struct engine *engine;
     struct forward socks; /* clients come in by this */
     struct forward fixed; /* or by this; its target is set by the test */
+    /* Makes a client's stream another (takes); NULL: it is a TCP one. */
+    struct stream *(*wrap)(struct stream *stream);
     int gone;             /* an eventfd: sessions that went */
     unsigned descriptors; /* before anything was opened */
 

@@ -206,8 +206,8 @@ Test(options, destination_takes_no_command_nor_another)
 {
     options_refuse(ARGS("-Fnone", "h", "ls"), "destination ls: there is a");
     options_refuse(ARGS("-Fnone", "--", "h", "-v"), "no command can be run");
-    options_refuse(ARGS("--via=ssh://a", "b"), "there is a destination");
-    options_refuse(ARGS("-Fnone", "--via=tcp:", "h"), "only one way out");
+    options_refuse(ARGS("--via=ssh://a", "--via=ssh://b"), "there is a dest");
+    options_refuse(ARGS("--via=ssh:b", "--via=tcp:", "h"), "not a way out");
     options_refuse(ARGS("-"), "destination -: ");
     options_refuse(ARGS("u@"), "destination u@: has no host");
     options_refuse(ARGS("h:0"), "port must be 1 to 65535");

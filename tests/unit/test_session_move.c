@@ -130,9 +130,9 @@ two_start(struct two *two)
     two->engine->on_gone = on_gone;
     two->engine->owner = two;
     for (int i = 0; i < 2; i++) {
-        two->homely[i] =
-            (struct homely){{.ops = &homely_ops}, two->engines[i]->via, two};
-        two->engines[i]->via = &two->homely[i].transport;
+        two->homely[i] = (struct homely){
+            {.ops = &homely_ops}, two->engines[i]->ways[0].via, two};
+        two->engines[i]->ways[0].via = &two->homely[i].transport;
     }
     cr_assert_eq(worker_start(two->worker, NULL, NULL, NULL), ERR_OK);
 }

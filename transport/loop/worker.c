@@ -194,15 +194,19 @@ worker_join(struct worker *worker)
     worker->has_thread = false;
 }
 
-void
+bool
 worker_settle(struct worker *worker)
 {
+    bool any = false;
+
     here = worker;
     while (worker->tasks || atomic_load(&worker->mail)) {
+        any = true;
         run_mail(worker);
         run_tasks(worker);
     }
     here = NULL;
+    return any;
 }
 
 void

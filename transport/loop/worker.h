@@ -52,8 +52,10 @@ void worker_stop(struct worker *worker);
 /* Waits for the thread to end. Thread: the one that started it. */
 void worker_join(struct worker *worker);
 
-/* Runs the tasks and the mail of a worker that does not run. */
-void worker_settle(struct worker *worker);
+/* Runs the tasks and the mail of a worker that does not run. Of several that
+ * send mail to each other, each is settled until none has any: Returns whether
+ * there was something. */
+bool worker_settle(struct worker *worker);
 
 /* Frees a worker that does not run: pending tasks and mail are run first, as
  * they free what they belong to. */
