@@ -8,7 +8,7 @@
 #define USAGE_NEEDS_SERVER "needs a destination: [user@]host[:port]"
 
 /* The answer to what this version cannot do yet. */
-#define USAGE_LATER        "comes in a following version"
+#define USAGE_LATER "comes in a following version"
 
 /* A few lines: the form of the command and where to read on. */
 void usage_short(FILE *to);
