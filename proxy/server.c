@@ -41,6 +41,8 @@ create_pool(struct server *server, unsigned way)
         .cred = server->cred,
         .connections = settings->connections,
         .workers = settings->workers,
+        /* Several servers are so many threads' work from the start. */
+        .first = (way - 1) % settings->workers,
     };
     enum err err = sshpool_create(&config, &shared->pools[way]);
 

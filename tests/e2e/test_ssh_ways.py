@@ -198,11 +198,17 @@ def test_both_ways_have_their_own_links_and_workers(t):
     """Sessions go to the worker of the link that they leave by."""
     first, second, echo = Sshd(t), Sshd(t), t.server(Echo)
     proxy = t.socks(*config(t, first, second), "--workers", 3,
+                    "--connections", 1,
                     "--route", f"localhost={uri(second)}", *at(first))
     socks = [through(t, proxy, echo, host)
              for host in (NEAR, "localhost") * 10]
     for number, sock in enumerate(socks):
         check_echo(sock, os.urandom(1000 + number))
+    proxy.signal(signal.SIGUSR1)
+    lines = proxy.wait_line("^culvert: counters ", count=3)
+    live = {int(found[1]): int(found[2]) for found in
+            (re.search(r"worker=(\d+) .*live=(\d+)", line) for line in lines)}
+    equal(live, {0: 10, 1: 10, 2: 0}, "live sessions of the workers")
     for sock in socks:
         sock.close()
     words = vias(proxy, 20)

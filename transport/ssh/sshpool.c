@@ -299,7 +299,7 @@ sshpool_begin(struct sshpool *pool,
     sshpool_lock(pool);
     pool->beginning = true;
     pool->attempts = pool->config.dest->connection_attempts;
-    take(&pool->slots[0], 0);
+    take(&pool->slots[0], pool->config.first);
     sshpool_unlock(pool);
 }
 

@@ -31,6 +31,7 @@ struct sshpool_config {
     unsigned connections;       /* at most so many links: at least 1; more than
                                  * SSHPOOL_CONNECTIONS_MAX are as many */
     unsigned workers;           /* how many members will join */
+    unsigned first;             /* the worker that has the first link */
 };
 
 enum err sshpool_create(const struct sshpool_config *config,
@@ -39,7 +40,7 @@ enum err sshpool_create(const struct sshpool_config *config,
 /* Every member has left. NULL does nothing. */
 void sshpool_destroy(struct sshpool *pool);
 
-/* Opens the first link, on the first worker, with dest's connection_attempts;
+/* Opens the first link, on its worker, with dest's connection_attempts;
  * done is called once, on that worker's thread: ERR_OK, or what failed, with a
  * message for a person (lent). After a failure the pool does nothing more.
  * Until it is up no dial may start. Thread: any, once, after every member has
