@@ -84,7 +84,7 @@ option_way_route(struct option_state *state, const char *value)
 {
     const char *equals = strchr(value, '=');
     char why[ROUTE_WHY_MAX];
-    unsigned number;
+    unsigned number = 0;
     enum err err;
 
     if (!equals || equals == value)
