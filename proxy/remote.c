@@ -60,8 +60,11 @@ host_as_asked(const struct forward *forward)
 char *
 remote_format(const struct remote *remote, char *buf)
 {
+    const struct settings *settings = remote->config.shared->settings;
     const struct forward *forward = forward_of(remote);
     const char *host = host_as_asked(forward);
+    const char *way =
+        settings->ways[settings_way_of(settings, forward, NULL)].word;
     bool bracket = strchr(host, ':') != NULL;
     char what[TARGET_TEXT_MAX + 4] = "socks";
     char target[TARGET_TEXT_MAX];
@@ -71,7 +74,7 @@ remote_format(const struct remote *remote, char *buf)
                  target_format(&forward->target, target));
     snprintf(buf, REMOTE_TEXT_MAX, "%s%s%s:%u at %s (%s, via %s)",
              bracket ? "[" : "", host, bracket ? "]" : "", remote->state.port,
-             remote->server, what, "tcp");
+             remote->server, what, way);
     return buf;
 }
 
