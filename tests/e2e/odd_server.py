@@ -27,6 +27,15 @@ python3-asyncssh, told what to do by a JSON object in its first argument.
                            behind the open
     overrun                so many bytes at once on a channel, past any window
     calls                  so many channels it opens itself once one is in
+    listens                "refuse": to no port; "never": says nothing to the
+                           first who asks
+    allocates              the number that it gives for port 0
+    spells                 the address that it tells a port's channels are of
+    rings                  [[when, address, port, count]...]: channels that it
+                           opens itself as if a port had clients; when:
+                           "before" or "behind" the reply that it listens;
+                           address and port: null for what was asked for
+    rush                   so many other packets in one with that reply
 
 Each line on standard output is something that it saw.
 """
@@ -37,9 +46,10 @@ import socket
 import sys
 
 import asyncssh
-from asyncssh.constants import MSG_CHANNEL_DATA, MSG_GLOBAL_REQUEST
+from asyncssh.constants import (MSG_CHANNEL_DATA, MSG_DEBUG,
+                                MSG_GLOBAL_REQUEST, MSG_IGNORE)
 from asyncssh.misc import ChannelOpenError
-from asyncssh.packet import String
+from asyncssh.packet import Boolean, String
 
 CHUNK = 1 << 16
 HELD = 1 << 18
@@ -60,6 +70,7 @@ class State:
         self.settings = settings
         self.channels = 0
         self.logins = 0
+        self.asked = 0
         self.codes = {user: list(codes) for user, codes in
                       settings.get("codes", {}).items()}
 
@@ -160,6 +171,67 @@ class Forward(asyncssh.SSHTCPSession):
         self.ends += 1
         if self.ends == 2 and self.state.get("ends") != "eof-only":
             self.chan.close()
+
+
+class Port(asyncssh.SSHListener):
+    """A port that it was asked to listen on; each client has a channel."""
+
+    def __init__(self, server, address, port):
+        self.server = server
+        self.state = server.state
+        self.address = address
+        self.port = port
+        self.number = port
+        self.listener = None
+
+    async def start(self):
+        """On loopback, whatever was asked for."""
+        here = (self.address if self.address.startswith("127.") else
+                "127.0.0.1")
+        self.listener = await asyncio.start_server(self.serve, here,
+                                                   self.port, backlog=1024)
+        self.number = self.listener.sockets[0].getsockname()[1]
+        if self.port == 0:
+            self.number = self.state.get("allocates", self.number)
+
+    def get_port(self):
+        return self.number
+
+    def close(self):
+        tell("unlisten", self.address, self.number)
+        if self.listener:
+            self.listener.close()
+
+    async def wait_closed(self):
+        pass
+
+    async def serve(self, reader, writer):
+        try:
+            await self.server.ring(
+                lambda: Forward(self.state, reader, writer),
+                self.state.get("spells", self.address), self.number,
+                *writer.get_extra_info("peername")[:2])
+        except ChannelOpenError as error:
+            tell("refused", error.code, error.reason)
+            writer.close()
+
+    async def ring(self, when):
+        """What is to be opened then, and how much of it was refused."""
+        for moment, address, port, count in self.state.get("rings", ()):
+            if moment != when:
+                continue
+            answers = await asyncio.gather(
+                *(self.server.ring(asyncssh.SSHTCPSession,
+                                   self.address if address is None else
+                                   address,
+                                   self.number if port is None else port)
+                  for _ in range(count)), return_exceptions=True)
+            refused = [answer for answer in answers
+                       if isinstance(answer, ChannelOpenError)]
+            tell("rang", when, count, "refused", len(refused))
+            for answer in answers:
+                if isinstance(answer, tuple):
+                    answer[0].close()
 
 
 class Server(asyncssh.SSHServer):
@@ -278,15 +350,66 @@ class Server(asyncssh.SSHServer):
         self.round += 1
         return self.round == len(rounds) or self.challenge(username)
 
+    # --- ports ---
+
+    async def ring(self, factory, *where):
+        """Opens a channel for a client of a port."""
+        return await self.conn.create_connection(factory, *where,
+                                                 **self.sizes())
+
+    async def server_requested(self, host, port):
+        self.state.asked += 1
+        tell("listen", f"[{host}]:{port}")
+        how = self.state.get("listens")
+        if how == "refuse":
+            return False
+        if how == "never" and self.state.asked == 1:
+            await asyncio.Event().wait()
+        listener = Port(self, host, port)
+        await listener.start()
+        rings = [ring[0] for ring in self.state.get("rings", ())]
+        if "before" in rings:
+            # Some of the answers may be put off until there is our reply.
+            asyncio.ensure_future(listener.ring("before"))
+            await asyncio.sleep(0.1)
+        self.rush(listener)
+        return listener
+
+    def rush(self, listener):
+        """What follows the next reply, in one segment with it."""
+        conn = self.conn
+        report = conn._report_global_response
+        sock = conn.get_extra_info("socket")
+
+        def reply(result):
+            conn._report_global_response = report
+            count = self.state.get("rush", 0)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK,
+                            int(count > 0))
+            report(result)
+            for index in range(count):
+                if index % 2:
+                    conn.send_packet(MSG_IGNORE, String(b"x" * 7 * index))
+                else:
+                    conn.send_packet(MSG_DEBUG, Boolean(False),
+                                     String(b"y" * 11 * index), String(b""))
+            asyncio.ensure_future(listener.ring("behind"))
+            asyncio.get_running_loop().call_later(
+                0.01, sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        conn._report_global_response = reply
+
     # --- channels ---
 
-    def channel(self, make):
+    def sizes(self):
         sizes = {}
         if self.state.get("window"):
             sizes["window"] = self.state.get("window")
         if self.state.get("max_packet"):
             sizes["max_pktsize"] = self.state.get("max_packet")
-        return make(**sizes)
+        return sizes
+
+    def channel(self, make):
+        return make(**self.sizes())
 
     def opening(self, target):
         """Counts, and does what is due after so many."""
