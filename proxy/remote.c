@@ -57,24 +57,33 @@ host_as_asked(const struct forward *forward)
     return "";
 }
 
+/* "localhost:8080 at user@host"; as remote_format. */
+static char *
+format_place(const struct remote *remote, char *buf)
+{
+    const char *host = host_as_asked(forward_of(remote));
+    bool bracket = strchr(host, ':') != NULL;
+
+    snprintf(buf, REMOTE_TEXT_MAX, "%s%s%s:%u at %s", bracket ? "[" : "", host,
+             bracket ? "]" : "", remote->state.port, remote->server);
+    return buf;
+}
+
 char *
 remote_format(const struct remote *remote, char *buf)
 {
     const struct settings *settings = remote->config.shared->settings;
     const struct forward *forward = forward_of(remote);
-    const char *host = host_as_asked(forward);
-    const char *way =
-        settings->ways[settings_way_of(settings, forward, NULL)].word;
-    bool bracket = strchr(host, ':') != NULL;
+    unsigned way = settings_way_of(settings, forward, NULL);
     char what[TARGET_TEXT_MAX + 4] = "socks";
     char target[TARGET_TEXT_MAX];
+    size_t len = strlen(format_place(remote, buf));
 
     if (forward->kind == FORWARD_FIXED)
         snprintf(what, sizeof(what), "to %s",
                  target_format(&forward->target, target));
-    snprintf(buf, REMOTE_TEXT_MAX, "%s%s%s:%u at %s (%s, via %s)",
-             bracket ? "[" : "", host, bracket ? "]" : "", remote->state.port,
-             remote->server, what, way);
+    snprintf(buf + len, REMOTE_TEXT_MAX - len, " (%s, via %s)", what,
+             settings->ways[way].word);
     return buf;
 }
 
@@ -95,6 +104,9 @@ explain(const struct remote *remote, char *buf, size_t size)
 
     if (remote->state.err == ERR_PROHIBITED)
         snprintf(buf, size, "%s refuses: %s%s", remote->server, root, rules);
+    else if (remote->state.err == ERR_PROTOCOL)
+        snprintf(buf, size, "%s picks a port that there is not",
+                 remote->server);
     else if (remote->state.err == ERR_ADDR_IN_USE)
         snprintf(buf, size, "%s refuses: %s", remote->server, taken);
     else
@@ -204,9 +216,11 @@ hear_standing(struct remote *remote)
 
     if (!remote->has_stood && forward_of(remote)->port == 0)
         say_allocated(remote);
-    if (remote->has_answered)
-        log_write(LOG_INFO, "listening on %s%s", remote_format(remote, text),
-                  remote->has_stood ? " again" : "");
+    if (remote->has_stood)
+        log_write(LOG_INFO, "listening on %s again",
+                  format_place(remote, text));
+    else if (remote->has_answered)
+        log_write(LOG_INFO, "listening on %s", remote_format(remote, text));
     remote->has_stood = true;
     remote->said_wrong = false;
     answer(remote, ERR_OK, "");

@@ -243,6 +243,7 @@ def test_cancelled_before_the_link_is_closed(t):
     equal(len(server.sessions()), 1, "links")
     hold.released.set()
     gone(sock)
+    sock.close()
     equal(proxy.wait(5), 0, "exit status")
 
 

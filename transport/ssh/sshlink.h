@@ -108,7 +108,8 @@ struct sshlink_listen {
     /* The outcome. The protocol has no reason for a refusal: ERR_PROHIBITED is
      * told where the server sent a debug message before it, as OpenSSH does
      * when its rules forbid it, and ERR_ADDR_IN_USE where an OpenSSH did not;
-     * of other servers ERR_REMOTE_FAILED. */
+     * of other servers ERR_REMOTE_FAILED. ERR_PROTOCOL: it picked a port that
+     * there is not. */
     enum err err;
     unsigned bound; /* the port, when err is ERR_OK */
 

@@ -82,6 +82,13 @@ is_free(struct sshlink *link)
     return true;
 }
 
+/* Whether what the server granted can be had: a port is a port. */
+static bool
+is_answered(const struct sshlink_listen *listen)
+{
+    return listen->ends || (listen->bound > 0 && listen->bound <= UINT16_MAX);
+}
+
 /* The first refusal: the debug message may be one of those that follow a login.
  */
 static bool
@@ -114,7 +121,7 @@ sshlisten_look(struct sshlink *link)
             link->listen_sent = false;
         else if (rc != SSH_OK)
             settle(link, refusal(link));
-        else if (!link->listens->ends && link->listens->bound == 0)
+        else if (!is_answered(link->listens))
             settle(link, ERR_PROTOCOL);
         else
             settle(link, ERR_OK);

@@ -13,6 +13,11 @@
 /* A link that lasts so long was a good one: the next failure is a new one. */
 #define STEADY_SECONDS 10.0
 
+/* One that keeps being lost soon after it was made is made anew as after so
+ * many failures, no more: who waits for a remote forward waits a few seconds at
+ * the most, and a login that succeeds is no reason to shun us. */
+#define LOST_FAILURES_MAX 3
+
 /* An extra link that nobody has used for so long goes. Not sooner, as another
  * will be made for the next stream beside one that stays, and each login
  * stands in the server's log. */
@@ -233,7 +238,7 @@ on_down(void *arg, enum err err, const char *text)
     sshslot_clear(slot);
     if (clock_seconds() - slot->since >= STEADY_SECONDS)
         slot->failures = 0;
-    else
+    else if (slot->failures < LOST_FAILURES_MAX)
         slot->failures++;
     others = give_up_or_stay(slot);
     log_write(LOG_WARN, "link to %s lost: %s; %u stream%s ended%s", pool->name,
