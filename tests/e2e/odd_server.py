@@ -198,7 +198,8 @@ class Port(asyncssh.SSHListener):
         return self.number
 
     def close(self):
-        tell("unlisten", self.address, self.number)
+        tell("cancel" if self.server.cancelling else "unlisten",
+             f"[{self.address}]:{self.number}")
         if self.listener:
             self.listener.close()
 
@@ -239,6 +240,7 @@ class Server(asyncssh.SSHServer):
         self.state = state
         self.conn = None
         self.round = 0
+        self.cancelling = False
 
     def connection_made(self, conn):
         self.conn = conn
@@ -252,6 +254,13 @@ class Server(asyncssh.SSHServer):
             tell("kexinit")
             send()
         conn._send_kexinit = count
+        cancel = conn._process_cancel_tcpip_forward_global_request
+
+        def note(packet):
+            self.cancelling = True
+            cancel(packet)
+            self.cancelling = False
+        conn._process_cancel_tcpip_forward_global_request = note
         self.mind_key_exchanges(conn)
 
     def mind_key_exchanges(self, conn):
@@ -383,19 +392,16 @@ class Server(asyncssh.SSHServer):
 
         def reply(result):
             conn._report_global_response = report
-            count = self.state.get("rush", 0)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK,
-                            int(count > 0))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             report(result)
-            for index in range(count):
+            for index in range(self.state.get("rush", 0)):
                 if index % 2:
                     conn.send_packet(MSG_IGNORE, String(b"x" * 7 * index))
                 else:
                     conn.send_packet(MSG_DEBUG, Boolean(False),
                                      String(b"y" * 11 * index), String(b""))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
             asyncio.ensure_future(listener.ring("behind"))
-            asyncio.get_running_loop().call_later(
-                0.01, sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_CORK, 0)
         conn._report_global_response = reply
 
     # --- channels ---

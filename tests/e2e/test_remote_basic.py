@@ -110,10 +110,23 @@ def test_same_port_on_two_addresses(t):
 def test_links_are_shared(t):
     """Ten ports are no ten logins."""
     server = Sshd(t)
-    specs = [word for index in range(10) for word in ("-R", "0")]
+    specs = [word for index in range(10)
+             for word in ("-R", f"0:localhost:{index + 1}")]
     proxy, found = remote(t, server, *specs)
     equal(len({port.port for port in found}), 10, "ports")
     check(len(server.sessions()) <= 4, f"{len(server.sessions())} links")
+
+
+def test_second_port_has_a_link_of_its_own(t):
+    """So that one's bulk does not hold up the other; --connections says how
+    many there may be."""
+    server = Sshd(t)
+    for options, count in (((), 2), (("--connections", "1"), 1)):
+        proxy, _ = remote(t, server, "-R", "0", "-R", "0:localhost:1",
+                          *options)
+        equal(len(server.wait_sessions(count)), count, "links")
+        proxy.stop()
+        server.wait_sessions(0)
 
 
 def test_from_the_configuration(t):

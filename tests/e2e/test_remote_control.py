@@ -113,16 +113,29 @@ def test_port_0(t):
             check_echo(dial(port))
 
 
-def test_cancel_of_port_0(t):
-    """By the number that it got."""
+def test_port_0_twice(t):
+    """The same request again has the same port, as with ssh; another has
+    another."""
     server = Sshd(t)
-    proxy, path = master(t, server)
-    for program in PROGRAMS:
-        asked = done(ask(t, program, "forward", path, "-R",
-                         "0:localhost:1"))
-        port = int(asked.out)
-        done(ask(t, program, "cancel", path, "-R", f"{port}:localhost:1"))
-        wait_free(t, port)
+    for start in (master, ssh_master):
+        _, path = start(t, server)
+        for program in PROGRAMS:
+            found = [done(ask(t, program, "forward", path, "-R", spec)).out
+                     for spec in ("0:localhost:1", "0:localhost:1", "0")]
+            equal(found[0], found[1], f"ports that {program} is told")
+            check(found[2] != found[0], f"{program} is told the same port")
+
+
+def test_cancel_of_port_0(t):
+    """As it was asked for: ssh knows it by that."""
+    server = Sshd(t)
+    for start in (master, ssh_master):
+        _, path = start(t, server)
+        for program in PROGRAMS:
+            spec = "-R", "0:localhost:1"
+            port = int(done(ask(t, program, "forward", path, *spec)).out)
+            done(ask(t, program, "cancel", path, *spec))
+            wait_free(t, port)
 
 
 def test_cancel_of_what_we_were_started_with(t):
@@ -176,6 +189,24 @@ def test_again_after_cancel(t):
         done(ask(t, PROGRAMS[index % 2], "cancel", path, "-R", port))
         wait_free(t, port)
     equal(len(server.sessions()), 1, "links")
+
+
+def test_forward_of_the_same_port_to_another_target(t):
+    """Is refused, by the server; the first stays."""
+    server, echo = Sshd(t), t.server(Echo)
+    for start in (master, ssh_master):
+        _, path = start(t, server)
+        port = free_port()
+        first = f"{port}:localhost:{echo.port}"
+        done(ask(t, "ssh", "forward", path, "-R", first))
+        for program in PROGRAMS:
+            asked = done(ask(t, program, "forward", path, "-R",
+                             f"{port}:localhost:1"), 255)
+            matches("remote port forwarding failed for listen port", asked.err,
+                    f"what {program} says")
+            check_echo(t.socket(at(port)))
+        done(ask(t, "ssh", "cancel", path, "-R", first))
+        wait_free(t, port)
 
 
 def test_forward_twice(t):
@@ -285,7 +316,7 @@ def test_status_of_what_was_asked_for_later(t):
     asked = done(ask(t, "culvert", "status", path))
     matches(rf"^listening on localhost:{port} at {server.user}@127\.0\.0\.1:"
             rf"{server.port} \(to localhost:\d+, via tcp\)$", asked.out)
-    done(ask(t, "culvert", "cancel", path, "-R", f"{port}{spec[1][1:]}"))
+    done(ask(t, "culvert", "cancel", path, *spec))
     asked = done(ask(t, "culvert", "status", path))
     check(f":{port} " not in asked.out, f"status tells of it: {asked.out}")
 

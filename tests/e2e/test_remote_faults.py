@@ -2,7 +2,6 @@
 and stall, a port that is held when the link is back, our own end, key
 exchanges, few descriptors."""
 import hashlib
-import os
 import re
 import signal
 import socket
@@ -112,22 +111,14 @@ def test_port_held_when_the_link_is_back(t):
 
 
 def test_port_held_by_the_dead_session(t):
-    """A cut that the server does not notice: its session lives on, with the
-    port, until it is killed."""
+    """It lives on, with the port, until it is killed."""
     server, echo = Sshd(t), t.server(Echo)
-    cut = Cut(t, server)
-    proxy, port = fixed(t, cut, echo, *ALIVE, *WAIT)
+    proxy, port = fixed(t, server, echo, *ALIVE, *WAIT)
     old = server.sessions()
     server.signal_sessions(signal.SIGSTOP, old)
     proxy.wait_line("remote port forwarding failed", 15)
     server.signal_sessions(signal.SIGKILL, old)
-    wait_free_of(old)
     back_within(BACK, lambda: leads(t, port), "the port")
-
-
-def wait_free_of(pids):
-    from sshd import alive
-    wait_until(lambda: not any(map(alive, pids)), "the sessions' ends")
 
 
 def test_session_that_stops_is_noticed(t):
@@ -194,7 +185,7 @@ def test_killed_and_started_again_ten_times(t):
         proxy.stopped = True
         began = time.monotonic()
         proxy = t.culvert("-R", f"{port}:localhost:{echo.port}",
-                          *server.args())
+                          *server.args(), listeners=0)
         back_within(BACK, lambda: leads(t, found), "the port")
         within(BACK, began, "the port")
         proxy.stop()
@@ -366,9 +357,7 @@ def test_few_descriptors(t):
     """9.8: 200 clients for 64 descriptors, by a fixed port and a SOCKS port:
     who can't be served is sent away; nothing spins, and after them all is
     well."""
-    echo = t.server(Echo)
-    one, two = 0, 0
-    server = Sshd(t)
+    server, echo = Sshd(t), t.server(Echo)
     one, two = free_ports(2)
     proxy, found = remote(
         t, server, "-R", f"{one}:127.0.0.1:{echo.port}", "-R", two,

@@ -159,8 +159,8 @@ def test_what_is_cancelled(t):
     port, = free_ports(1)
     proxy, found = remote(t, server, "-R", f"*:{port}", "-R", "0")
     proxy.signal(signal.SIGTERM)
-    server.wait_line(rf"^unlisten  {port}$")
-    server.wait_line(rf"^unlisten localhost {found[1].port}$")
+    server.wait_line(rf"^cancel \[\]:{port}$")
+    server.wait_line(rf"^cancel \[localhost\]:{found[1].port}$")
     equal(proxy.wait(), 0, "exit status")
 
 
@@ -269,7 +269,8 @@ def test_port_0_with_channels_behind_it(t):
 
 def test_many_of_port_0_in_a_rush(t):
     """Each has its own number."""
-    words = [word for _ in range(20) for word in ("-R", "0")]
+    words = [word for index in range(20)
+             for word in ("-R", f"0:127.0.0.1:{index + 1}")]
     proxy, found = remote(t, Odd(t, rush=5), *words, "--connections", "1")
     equal(len({port.port for port in found}), 20, "ports")
     for port in found:

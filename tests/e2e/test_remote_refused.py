@@ -347,6 +347,18 @@ def test_specs(t):
     check(not wrong, "\n".join(wrong))
 
 
+def test_same_request_twice(t):
+    """Is one, as with ssh, and so nothing fails."""
+    echo = t.server(Echo)
+    server = Sshd(t)
+    for spec in (f"{free_port()}:localhost:{echo.port}", "0"):
+        args = ["-R", spec, "-R", spec, *EXIT, *server.args()]
+        proxy = t.culvert(*args)
+        equal(len(proxy.listening), 1, "ready lines")
+        proxy.stop()
+        equal(proxy.text().count("Allocated"), int(spec == "0"), "ports")
+
+
 def test_same_port_twice(t):
     """The second finds it taken by the first, which works."""
     echo = t.server(Echo)

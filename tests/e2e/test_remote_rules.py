@@ -159,6 +159,7 @@ def test_permit_remote_open(t):
     port = permitted(t, f"127.0.0.1:{good.port} localhost:{also.port}")
     check_echo(through(t, port, good))
     check_echo(through(t, port, also, "localhost"))
+    equal(refusal(t, port, "127.0.0.1", also.port), DENIED, "reply")
     equal(refusal(t, port, "127.0.0.1", bad.port), DENIED, "reply")
     equal(bad.accepted, 0, "connections made")
 
