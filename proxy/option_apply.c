@@ -52,7 +52,8 @@ add_forward(struct option_state *state, enum option_forward_form form,
         free(forward);
         return option_state_fail(state, why);
     }
-    return sshconf_add_forward(&state->conf, forward, false) ||
+    /* The same port of the server twice would be refused. */
+    return sshconf_add_forward(&state->conf, forward, forward->is_remote) ||
            option_state_fail(state, no_memory);
 }
 

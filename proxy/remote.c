@@ -108,7 +108,7 @@ explain(const struct remote *remote, char *buf, size_t size)
         snprintf(buf, size, "%s picks a port that there is not",
                  remote->server);
     else if (remote->state.err == ERR_ADDR_IN_USE)
-        snprintf(buf, size, "%s refuses: %s", remote->server, taken);
+        snprintf(buf, size, "%s refuses: %s%s", remote->server, root, taken);
     else
         snprintf(buf, size, "%s refuses: %s; or %s%s", remote->server, taken,
                  root, rules);
