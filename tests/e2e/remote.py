@@ -85,6 +85,13 @@ def free_ports(count):
             sock.close()
 
 
+def low(t, kind, *args):
+    """One of origins.py's servers on a port that no system picks by itself.
+    sshd takes port 0 of ::1 first, and is content with that if somebody has
+    it on 127.0.0.1: its clients would come to that one."""
+    return t.server(kind, *args, port=free_port())
+
+
 def wait_free(t, port):
     wait_until(lambda: not listeners(t, port), f"the end of port {port}")
 

@@ -11,7 +11,7 @@ from harness import SANITIZED, check, equal, free_port, matches, wait_until
 from hosts import dead_ends
 from mux import refuses
 from origins import Both, Echo, Full, Http, Keep, Refused, Sink, Source
-from remote import (dynamic, fixed, free_ports, listeners, ports, remote,
+from remote import (dynamic, fixed, free_ports, listeners, low, ports, remote,
                     wait_free)
 from sshd import Sshd
 from test_programs import curl, fetch
@@ -74,9 +74,9 @@ def test_ready_lines(t):
 
 def test_many_together(t):
     """Of each kind some, with -D and -L beside them."""
-    one, two = t.server(Echo), t.server(Source, b"two")
-    three = t.server(Source, b"three", host=t.tmp("near"))
     server = Sshd(t)
+    one, two = low(t, Echo), low(t, Source, b"two")
+    three = t.server(Source, b"three", host=t.tmp("near"))
     first, second = free_ports(2)
     proxy, found = remote(
         t, server, "-R", f"{first}:127.0.0.1:{one.port}", "-D",

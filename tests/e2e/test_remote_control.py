@@ -6,7 +6,7 @@ import re
 from harness import check, equal, free_port, matches, wait_until
 from mux import Caller, OPEN_FORWARD, ask, done, message, string
 from origins import Echo, Source
-from remote import Held, free_ports, listeners, wait_free
+from remote import Held, free_ports, listeners, low, wait_free
 from sshd import Sshd
 from test_ssh_control import PROGRAMS, at, ssh_master
 from wire import check_echo, gone, take, take_all, through
@@ -101,7 +101,7 @@ def test_several_at_once(t):
 
 def test_port_0(t):
     """The port alone on standard output, as scripts read it."""
-    server, echo = Sshd(t), t.server(Echo)
+    server, echo = Sshd(t), low(t, Echo)
     proxy, path = master(t, server)
     for program in PROGRAMS:
         for spec, dial in (
@@ -369,7 +369,7 @@ def test_cancel_while_the_server_is_away(t):
 
 def test_what_was_asked_for_later_comes_back(t):
     """As what it was started with; also with the number of port 0."""
-    server, echo = Sshd(t), t.server(Echo)
+    server, echo = Sshd(t), low(t, Echo)
     proxy, path = master(t, server)
     port = int(done(ask(t, "ssh", "forward", path, "-R", "0")).out)
     server.kill_sessions()
@@ -393,7 +393,7 @@ def test_against_ssh(t):
 
 
 def test_port_0_of_ssh(t):
-    server, echo = Sshd(t), t.server(Echo)
+    server, echo = Sshd(t), low(t, Echo)
     process, path = ssh_master(t, server)
     asked = done(ask(t, "culvert", "forward", path, "-R",
                      f"0:127.0.0.1:{echo.port}"))

@@ -11,7 +11,7 @@ import time
 from harness import SANITIZED, check, equal, free_port, scaled, wait_until
 from origins import Both, Echo, Hold, Sink, Source
 from remote import (Held, back_within, dynamic, fixed, free_ports, leads,
-                    listeners, remote, wait_free, works)
+                    listeners, low, remote, wait_free, works)
 from sshd import Cut, Sshd
 from test_ssh_basic import MEGABYTE, in_threads, pattern
 from test_ssh_faults import ALIVE, WAIT, Download, within
@@ -41,7 +41,7 @@ def test_session_killed_ten_times(t):
 
 def test_session_killed_ten_times_dynamic(t):
     """With port 0, which keeps the number that it got."""
-    server, echo = Sshd(t), t.server(Echo)
+    server, echo = Sshd(t), low(t, Echo)
     proxy, port = dynamic(t, server, spec="0")
     for _ in range(TURNS):
         check(server.kill_sessions() > 0, "nobody was killed")

@@ -8,7 +8,7 @@ import time
 from harness import (CULVERT, check, equal, free_port, matches,
                      sanitizer_environment)
 from origins import Echo
-from remote import Held, back_within, free_ports, leads, listeners, remote
+from remote import Held, back_within, free_ports, leads, listeners, low, remote
 from sshd import Sshd, children
 from test_ssh_basic import in_background
 from wire import check_echo, through
@@ -47,8 +47,8 @@ def test_allow_tcp_forwarding_local(t):
 
 def test_allow_tcp_forwarding_remote(t):
     """Enough for us."""
-    echo = t.server(Echo)
-    proxy, (port,) = remote(t, Sshd(t, AllowTcpForwarding="remote"), "-R",
+    server, echo = Sshd(t, AllowTcpForwarding="remote"), low(t, Echo)
+    proxy, (port,) = remote(t, server, "-R",
                             f"0:localhost:{echo.port}")
     check_echo(t.socket(port.address))
 
@@ -201,7 +201,8 @@ def test_two_that_are_refused(t):
 
 
 def test_policy_is_not_asked_again_and_again(t):
-    """A policy does not change by the second."""
+    """A policy does not change by the second. That it is one may have taken
+    a second request to find out."""
     server = Sshd(t, PermitListen="localhost:1")
     proxy = t.culvert("-R", f"{free_port()}:localhost:1", "-D", "127.0.0.1:0",
                       *server.args())
@@ -263,8 +264,7 @@ def test_background_with_exit_on_forward_failure(t):
 
 def test_background_port_0(t):
     """Who asked can read which it is."""
-    echo = t.server(Echo)
-    server = Sshd(t)
+    server, echo = Sshd(t), low(t, Echo)
     before = set(children(os.getpid()))
     done = t.run([CULVERT, "-f", "-R", f"0:localhost:{echo.port}",
                   *server.args()],
