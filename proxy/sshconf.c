@@ -72,8 +72,8 @@ is_equal(const struct forward *a, const struct forward *b)
     char to_a[TARGET_TEXT_MAX], to_b[TARGET_TEXT_MAX];
 
     if (a->kind != b->kind || a->is_remote != b->is_remote ||
-        a->where != b->where || a->port != b->port ||
-        strcmp(a->host, b->host) != 0)
+        a->where != b->where || a->bind_given != b->bind_given ||
+        a->port != b->port || strcmp(a->host, b->host) != 0)
         return false;
     return a->kind == FORWARD_SOCKS ||
            strcmp(target_format(&a->target, to_a),
