@@ -175,20 +175,28 @@ remote_picked_port(const struct remote *remote)
     return forward_of(remote)->port > 0 ? 0 : remote->state.port;
 }
 
+/* Whether others than the server itself are to reach it. */
+static bool
+is_for_others(const struct forward *forward)
+{
+    union addr addr;
+
+    return forward->where == LISTEN_ANY ||
+           (forward->where == LISTEN_HOST &&
+            !(addr_parse(&addr, forward->host, strlen(forward->host), 0) &&
+              addr_is_loopback(&addr)));
+}
+
 /* Whether who reaches the server reaches, by this, all that we reach. */
 static void
 warn_of_exposure(const struct remote *remote)
 {
     const struct settings *settings = remote->config.shared->settings;
     const struct forward *forward = forward_of(remote);
-    union addr addr;
-    bool far = forward->where == LISTEN_ANY ||
-               (forward->where == LISTEN_HOST &&
-                !(addr_parse(&addr, forward->host, strlen(forward->host), 0) &&
-                  addr_is_loopback(&addr)));
 
-    if (forward->kind != FORWARD_SOCKS || !far || settings->users_path ||
-        !sources_empty(settings->sources) || !rules_empty(settings->rules) ||
+    if (forward->kind != FORWARD_SOCKS || !is_for_others(forward) ||
+        settings->users_path || !sources_empty(settings->sources) ||
+        !rules_empty(settings->rules) ||
         !permitopen_empty(settings->remote_open))
         return;
     log_write(LOG_WARN,
@@ -216,6 +224,12 @@ hear_standing(struct remote *remote)
 
     if (!remote->has_stood && forward_of(remote)->port == 0)
         say_allocated(remote);
+    /* sshd grants such a request and listens on its loopback all the same. */
+    if (!remote->has_stood && is_for_others(forward_of(remote)))
+        log_write(LOG_INFO,
+                  "-R %s: whether others than %s itself reach it, GatewayPorts "
+                  "in its sshd_config says",
+                  forward_of(remote)->text, remote->server);
     if (remote->has_stood)
         log_write(LOG_INFO, "listening on %s again",
                   format_place(remote, text));
