@@ -28,7 +28,21 @@ picked_port(const struct standing *standing)
 static bool
 is_opening(const struct standing *standing)
 {
-    return standing->name || (standing->remote && standing->ask);
+    return standing->name ||
+           (standing->remote && !remote_has_answered(standing->remote));
+}
+
+/* Whether one that is alike is being opened. */
+static bool
+opens_already(const struct forwards *forwards, const struct forward *spec)
+{
+    const struct standing *each;
+
+    LL_FOREACH (forwards->all_, each)
+        if (!each->leaves && each->forward->port == spec->port &&
+            is_opening(each) && forward_is_alike(each->forward, spec))
+            return true;
+    return false;
 }
 
 static struct standing *
@@ -41,7 +55,7 @@ find(struct forwards *forwards, const struct forward *spec, bool stands)
             !forward_is_alike(each->forward, spec))
             continue;
         if (each->forward->port == spec->port ||
-            (stands && picked_port(each) == spec->port))
+            (stands && spec->port > 0 && picked_port(each) == spec->port))
             return each;
     }
     return NULL;
@@ -130,26 +144,6 @@ forwards_open(struct forwards *forwards, size_t *opened, size_t *failed)
         *failed += standing->listeners.failed;
     }
     return ERR_OK;
-}
-
-static const char *
-via_word(const struct forwards *forwards)
-{
-    const struct settings *settings = forwards->settings;
-
-    return settings->ways[settings->local_way].word;
-}
-
-void
-forwards_announce(const struct forwards *forwards)
-{
-    const struct standing *each;
-
-    LL_FOREACH (forwards->all_, each) {
-        listeners_announce(&each->listeners, via_word(forwards));
-        if (each->remote)
-            remote_announce(each->remote);
-    }
 }
 
 /* --- the workers' eyes ---------------------------------------------------- */
@@ -251,17 +245,6 @@ place_for(struct forwards *forwards, const struct forward *spec)
     return standing;
 }
 
-static void
-log_opened(const struct standing *standing)
-{
-    const struct listener *each;
-    char text[LISTENER_TEXT_MAX];
-
-    LL_FOREACH (standing->listeners.head, each)
-        log_write(LOG_INFO, "listening on %s",
-                  listener_format(each, via_word(standing->forwards), text));
-}
-
 /* Opens one that was asked for, and all of it; why, of LISTENERS_WHY_MAX, is
  * what failed, or "". */
 static enum err
@@ -278,7 +261,7 @@ open_added(struct standing *standing, const struct bindname_answer *found,
         err = ERR_IO;
     if (!err) {
         begin(standing);
-        log_opened(standing);
+        forwards_log_opened(standing);
         return ERR_OK;
     }
     snprintf(why, LISTENERS_WHY_MAX, "%s",
@@ -353,6 +336,10 @@ forwards_add(struct forwards *forwards, struct forwards_ask *ask,
         forwards_answer(ask, ERR_OK, "");
         return;
     }
+    if (spec->port > 0 && opens_already(forwards, spec)) {
+        forwards_answer(ask, ERR_AGAIN, "it is being opened already");
+        return;
+    }
     standing = place_for(forwards, spec);
     if (standing && spec->is_remote)
         forwards_remote_add(ask, standing);
@@ -403,43 +390,6 @@ forwards_forget(struct forwards_ask *ask)
         worker_undefer(ask->control_, &ask->task_);
 }
 
-/* Adds a whole line, or nothing. */
-static void
-add_line(char *buf, size_t size, size_t *len, const char *line)
-{
-    size_t more = strlen(line);
-
-    if (more >= size - *len)
-        return;
-    memcpy(buf + *len, line, more + 1);
-    *len += more;
-}
-
-size_t
-forwards_describe(const struct forwards *forwards, char *buf, size_t size)
-{
-    const struct standing *each;
-    const struct listener *listener;
-    size_t len = 0;
-
-    LL_FOREACH (forwards->all_, each) {
-        char line[REMOTE_TEXT_MAX + REMOTE_WHY_MAX];
-
-        if (each->remote) {
-            remote_describe(each->remote, line, sizeof(line));
-            add_line(buf, size, &len, line);
-        }
-        LL_FOREACH (each->listeners.head, listener) {
-            char text[LISTENER_TEXT_MAX];
-
-            snprintf(line, sizeof(line), "listening on %s\n",
-                     listener_format(listener, via_word(forwards), text));
-            add_line(buf, size, &len, line);
-        }
-    }
-    return len;
-}
-
 /* --- the end -------------------------------------------------------------- */
 
 void
@@ -452,8 +402,11 @@ forwards_stop(struct forwards *forwards)
         struct forwards_ask *ask = each->ask;
 
         if (each->remote && !each->leaves) {
-            if (ask)
+            if (ask) {
                 ask->err = ERR_SHUTDOWN;
+                snprintf(ask->why, sizeof(ask->why), "%s",
+                         err_text(ERR_SHUTDOWN));
+            }
             forwards_remote_close(each);
         }
         if (!each->name)

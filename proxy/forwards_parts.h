@@ -31,6 +31,11 @@ struct standing *forwards_create(struct forwards *forwards);
 void forwards_answer(struct forwards_ask *ask, enum err err, const char *why);
 void forwards_tell(struct forwards_ask *ask);
 
+/* --- forwards_text.c ------------------------------------------------------ */
+
+/* Logs where one listens that was added. */
+void forwards_log_opened(const struct standing *standing);
+
 /* --- forwards_remote.c ---------------------------------------------------- */
 
 /* Opens a remote one for an asker. */

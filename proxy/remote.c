@@ -169,6 +169,12 @@ remote_describe(const struct remote *remote, char *buf, size_t size)
     return snprintf(buf, size, "waiting for %s: %s\n", text, why);
 }
 
+bool
+remote_has_answered(const struct remote *remote)
+{
+    return remote->has_answered;
+}
+
 unsigned
 remote_picked_port(const struct remote *remote)
 {
@@ -233,7 +239,7 @@ hear_standing(struct remote *remote)
     if (remote->has_stood)
         log_write(LOG_INFO, "listening on %s again",
                   format_place(remote, text));
-    else if (remote->has_answered)
+    else if (remote->has_answered || remote->config.insists)
         log_write(LOG_INFO, "listening on %s", remote_format(remote, text));
     remote->has_stood = true;
     remote->said_wrong = false;
@@ -248,7 +254,7 @@ hear_refusal(struct remote *remote)
     char why[REMOTE_WHY_MAX];
 
     format_failure(remote, why);
-    if (!remote->config.insists)
+    if (!remote->config.insists || remote->has_answered)
         log_write(remote->said_wrong ? LOG_VERBOSE
                   : ends             ? LOG_FATAL
                                      : LOG_WARN,

@@ -40,6 +40,9 @@ void remote_close(struct remote *remote);
 /* Frees it; it is closed, or the workers have ended. NULL does nothing. */
 void remote_destroy(struct remote *remote);
 
+/* Whether `answered` was called. */
+bool remote_has_answered(const struct remote *remote);
+
 /* The port that the server picked, or 0 where one was asked for, or none is
  * known yet. */
 unsigned remote_picked_port(const struct remote *remote);

@@ -401,6 +401,8 @@ clean_up(struct server *server)
     control_destroy(server->calls);
     if (server->stdio_fd >= 0)
         close(server->stdio_fd);
+    /* What is heard of from now on changes nothing any more. */
+    server->forwards.remotes_gone = NULL;
     forwards_stop(&server->forwards);
     end_workers(server);
     if (server->stdio)

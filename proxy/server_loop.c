@@ -18,14 +18,37 @@ server_end(struct server *server, int status)
     worker_stop(server->control);
 }
 
+/* How long SSH servers have, when all sessions are over, to say that they
+ * listen no more; the end of the links tells them, too. */
+#define FAREWELL_SECONDS 1.0
+
 /* A session may go from one slot to another, so that none of them sees by
  * itself that there are no more. */
+static bool
+is_empty(const struct server *server)
+{
+    return server->drained == server->started &&
+           atomic_load(&server->shared.limits.open) == 0;
+}
+
 void
 server_end_if_empty(struct server *server)
 {
     if (server->stdio_over ||
-        (server->drained == server->started && server->forwards.remotes == 0 &&
-         atomic_load(&server->shared.limits.open) == 0))
+        (is_empty(server) && server->forwards.remotes == 0))
+        server_end(server, 0);
+    else if (is_empty(server) && !ev_is_active(&server->farewell_timer))
+        ev_timer_start(worker_loop(server->control), &server->farewell_timer);
+}
+
+static void
+on_farewell_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct server *server = timer->data;
+
+    (void)loop;
+    (void)events;
+    if (is_empty(server))
         server_end(server, 0);
 }
 
@@ -192,6 +215,9 @@ server_watch_signals(struct server *server)
     }
     ev_timer_init(&server->drain_timer, on_drain_timeout, 0., 0.);
     server->drain_timer.data = server;
+    ev_timer_init(&server->farewell_timer, on_farewell_over, FAREWELL_SECONDS,
+                  0.);
+    server->farewell_timer.data = server;
 }
 
 void

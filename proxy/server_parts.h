@@ -44,6 +44,7 @@ struct server {
     struct control *calls; /* the control socket, or NULL */
     ev_signal signals[SERVER_SIGNALS];
     ev_timer drain_timer;
+    ev_timer farewell_timer; /* nobody is left but a server to be told so */
 };
 
 /* Ends the loop once it is draining and nothing is left. */

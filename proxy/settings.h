@@ -140,8 +140,7 @@ bool settings_has_way(const struct settings *settings, bool is_remote,
     "--allow-from any if that is really meant"
 
 /* Whether a forward that listens on addr would let strangers connect anywhere
- * from this machine: SOCKS, beyond loopback, that may leave by plain TCP,
- * with
+ * from this machine: SOCKS, beyond loopback, that may leave by plain TCP, with
  * neither a source rule nor users. Such a listener is not opened. Never one of
  * the server's (-R): who reaches that is the server's to know. */
 bool settings_open_proxy(const struct settings *settings,

@@ -243,7 +243,7 @@ Test(sshlink, nodelay_runs_a_command_once)
     bed.dest->server_nodelay = true;
     worker = worker_create(0);
     ssh_bed_link(&bed, worker);
-    for (int i = 0; i < 20 && access(path, F_OK) != 0; i++)
+    for (int i = 0; i < 400 && access(path, F_OK) != 0; i++)
         loop_for(worker, 0.05);
     /* Refusals are still told apart by number. */
     cr_assert_eq(outcome("127.0.0.1", closed_port()), ERR_REFUSED);

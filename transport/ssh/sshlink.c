@@ -18,6 +18,13 @@
  * keystroke. */
 #define UNSENT_BYTES (128u * 1024)
 
+/* What libssh gets at once while the port that a server picks is awaited: it
+ * forgets its last packet when it has this much of the next, the length. */
+#define PORTION_BYTES 4
+
+/* And what a turn reads then, as it takes long. */
+#define SLOW_FILL_BYTES 4096
+
 /* A read of so much is of bulk. */
 #define BULK_BYTES (16u * 1024)
 
@@ -152,7 +159,8 @@ fail_by_socket(struct sshlink *link, enum err err)
 
 /* --- the pump ------------------------------------------------------------- */
 
-/* The answer that has the port in it may be there, and nothing behind it. */
+/* The answer that has the port in it may be there, and nothing behind it that
+ * libssh has looked at. */
 static void
 look_for_port(struct sshlink *link)
 {
@@ -167,20 +175,20 @@ dispatch(struct sshlink *link)
 {
     unsigned stuck = 0;
 
-    /* Debug messages are told of at the level of packets alone. */
-    ssh_set_log_level(link->listen_sent ? SSH_LOG_PACKET : SSH_LOG_WARN);
+    ssh_set_log_level(sshlisten_wants_debug(link) ? SSH_LOG_PACKET
+                                                  : SSH_LOG_WARN);
     ssh_set_log_callback(on_log);
     ssh_set_log_userdata(link);
     sshio_listen(link->io, true);
     while (sshio_unread(link->io) > 0 && stuck < 8) {
         size_t before = sshio_unread(link->io);
-        bool in_bytes = sshlisten_wants_port(link);
+        bool in_bits = sshlisten_wants_port(link);
 
-        sshio_portion(link->io, in_bytes ? 1 : 0);
+        sshio_portion(link->io, in_bits ? PORTION_BYTES : 0);
         ssh_event_dopoll(link->event, 0);
         if (has_ended(link) || sshlink_lacks_memory(link))
             break;
-        if (in_bytes)
+        if (in_bits)
             look_for_port(link);
         stuck = sshio_unread(link->io) == before ? stuck + 1 : 0;
     }
@@ -197,22 +205,13 @@ dispatch(struct sshlink *link)
         sshlink_fail(link, ERR_PROTOCOL, "libssh reads no more");
 }
 
-/* An answer that went out meanwhile has acknowledged what was read: then there
- * is no need of a packet for that alone. */
-static void
-acknowledge(struct sshlink *link)
-{
-    if (link->owes_ack && (sshio_sent(link->io) == link->sent_before ||
-                           sshio_unsent(link->io) > 0))
-        sshsocket_acknowledge(link);
-    link->owes_ack = false;
-}
-
 static void
 pump(struct sshlink *link)
 {
     size_t got = 0;
-    enum err err = sshio_fill(link->io, SSHIO_FILL_BYTES, &got);
+    size_t most =
+        sshlisten_wants_port(link) ? SLOW_FILL_BYTES : SSHIO_FILL_BYTES;
+    enum err err = sshio_fill(link->io, most, &got);
 
     if (err == ERR_AGAIN)
         return;
@@ -244,9 +243,8 @@ watch(struct sshlink *link)
     ev_io_start(loop, &link->watcher);
 }
 
-/* libssh keeps a packet until it has polled that it may send it. */
-static void
-flush_libssh(struct sshlink *link)
+void
+sshlink_flush_libssh(struct sshlink *link)
 {
     if (ssh_get_poll_flags(link->session) & SSH_WRITE_PENDING)
         ssh_event_dopoll(link->event, 0);
@@ -257,7 +255,7 @@ flush(struct sshlink *link)
 {
     enum err err;
 
-    flush_libssh(link);
+    sshlink_flush_libssh(link);
     err = sshio_flush(link->io);
     if (err && err != ERR_AGAIN)
         fail_by_socket(link, err);
@@ -333,7 +331,7 @@ on_task(struct task *task)
     tell_ready(link);
     if (!link->is_down) {
         flush(link);
-        acknowledge(link);
+        sshsocket_acknowledge(link);
     }
     tell_down(link);
 }
@@ -471,7 +469,7 @@ sshlink_destroy(struct sshlink *link)
     link->listens = link->heard_listens = NULL;
     forget_streams(link);
     if (!link->is_down) {
-        flush_libssh(link);
+        sshlink_flush_libssh(link);
         sshio_flush(link->io);
         sshio_hurry(link->io);
     }

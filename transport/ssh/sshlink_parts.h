@@ -1,10 +1,11 @@
-/* The inside of a link, shared by sshlink, sshchan and sshopen alone.
+/* The inside of a link, shared by its parts alone: sshlink, sshchan, sshopen,
+ * sshlisten, sshoffer, sshrun, sshalive, sshsocket.
  *
  * A channel is in one phase at a time:
  *
  *     OPENING -> SETTLED -> OPEN -> CLOSING -> (freed)
- *        |          |         |
- *        |          |      OFFERED, or freed where we refuse it
+ *        |          |         ^
+ *        |          |         +--- OFFERED -> (freed, where we refuse it)
  *        +----------+-> CLOSING, or freed where it was refused
  *
  *     OPENING  asked for; no outcome yet
@@ -129,7 +130,7 @@ struct sshlink {
     bool listen_sent;
     bool probe_unheard; /* a keepalive's answer is in libssh's hands, or on its
                          * way there: its place is taken */
-    bool had_answer;    /* a request was refused before */
+    bool had_refusal;   /* a request was refused before */
     bool was_debugged;  /* the server sent a debug message since listen_sent */
     struct sshpace_server pace;
     unsigned streams;      /* given, and not closed */
@@ -174,6 +175,10 @@ void sshlink_touch(struct sshlink *link);
  * which goes before bulk. */
 bool sshlink_has_room(const struct sshlink *link, bool small);
 
+/* Has libssh send what it keeps: a packet, until it has polled that it may. Not
+ * inside of it. */
+void sshlink_flush_libssh(struct sshlink *link);
+
 /* One thing less refers to the link. */
 void sshlink_let_go(struct sshlink *link);
 
@@ -182,8 +187,10 @@ void sshlink_let_go(struct sshlink *link);
 /* Sets what a new link wants of its socket. */
 void sshsocket_set(struct sshlink *link);
 
-/* Acknowledges what was read, without the kernel's delay. */
-void sshsocket_acknowledge(const struct sshlink *link);
+/* Acknowledges what was read last, if that is owed, without the kernel's delay.
+ * An answer that went out meanwhile has done so: then there is no need of a
+ * packet for that alone. */
+void sshsocket_acknowledge(struct sshlink *link);
 
 /* --- sshchan.c ------------------------------------------------------------ */
 
@@ -282,11 +289,15 @@ void sshrun_look(struct sshlink *link);
 /* --- sshlisten.c ---------------------------------------------------------- */
 
 /* Whether a request is under way whose answer has a port in it: libssh keeps it
- * only until the next byte comes. */
+ * only until it looks at the next packet. */
 bool sshlisten_wants_port(const struct sshlink *link);
 
-/* Sends what waits, and looks for the answer. Where that is in dispatch, after
- * each byte. Only notes. */
+/* Whether debug messages are to be known of: libssh tells of them at the log's
+ * level of packets alone. */
+bool sshlisten_wants_debug(const struct sshlink *link);
+
+/* Sends what waits, and looks for the answer. While a port is wanted, after
+ * each portion that libssh gets. Only notes. */
 void sshlisten_look(struct sshlink *link);
 
 /* A line of libssh's log: is it about a debug message? */

@@ -7,8 +7,11 @@
  * answer is as good a sign of life.
  *
  * The port that a server picked is read from what libssh received last, which
- * is the answer only until a byte of the next packet is there. So libssh is fed
- * byte by byte while such an answer is awaited. */
+ * is the answer only until libssh looks at the next packet, for which it wants
+ * its length, four bytes at the least. So it is fed four bytes at a time while
+ * such an answer is awaited. Of such a request debug messages are not asked
+ * about, as each portion would be worth lines of libssh's log; a port that can
+ * be any is refused by rules alone. */
 #include "transport/ssh/sshlink_parts.h"
 
 #include <libssh/server.h>
@@ -23,15 +26,21 @@ sshlisten_wants_port(const struct sshlink *link)
     return first && link->listen_sent && !first->ends && first->port == 0;
 }
 
+bool
+sshlisten_wants_debug(const struct sshlink *link)
+{
+    return link->listen_sent && !sshlisten_wants_port(link);
+}
+
 static enum err
 refusal(const struct sshlink *link)
 {
     const char *banner = ssh_get_serverbanner(link->session);
+    bool is_openssh = banner && strstr(banner, "OpenSSH");
 
-    if (link->was_debugged)
+    if (link->was_debugged || (is_openssh && sshlisten_wants_port(link)))
         return ERR_PROHIBITED;
-    return banner && strstr(banner, "OpenSSH") ? ERR_ADDR_IN_USE
-                                               : ERR_REMOTE_FAILED;
+    return is_openssh ? ERR_ADDR_IN_USE : ERR_REMOTE_FAILED;
 }
 
 static void
@@ -64,15 +73,19 @@ ask(struct sshlink *link)
     return rc;
 }
 
-/* Has the place to itself, or doesn't yet. */
+/* Takes the answer to a keepalive, if one is to come. Returns whether a request
+ * has the place to itself now. */
 static bool
-is_free(struct sshlink *link)
+make_way(struct sshlink *link)
 {
-    uint64_t before = sshio_sent(link->io);
+    uint64_t before;
     int rc;
 
     if (!link->probe_unheard)
         return true;
+    /* Bytes that go from here on are the request's. */
+    sshlink_flush_libssh(link);
+    before = sshio_sent(link->io);
     rc = ask(link);
     if (rc == SSH_AGAIN && sshio_sent(link->io) == before)
         return false;
@@ -89,14 +102,14 @@ is_answered(const struct sshlink_listen *listen)
     return listen->ends || (listen->bound > 0 && listen->bound <= UINT16_MAX);
 }
 
-/* The first refusal: the debug message may be one of those that follow a login.
- */
+/* Notes a refusal. Returns whether to ask again: before the first, a debug
+ * message may be one of those that follow a login. */
 static bool
-is_doubtful(struct sshlink *link)
+note_refusal(struct sshlink *link)
 {
-    bool first = !link->had_answer;
+    bool first = !link->had_refusal;
 
-    link->had_answer = true;
+    link->had_refusal = true;
     return first && link->was_debugged;
 }
 
@@ -106,7 +119,7 @@ sshlisten_look(struct sshlink *link)
     while (link->listens && !link->is_down) {
         int rc;
 
-        if (!link->listen_sent && !is_free(link))
+        if (!link->listen_sent && !make_way(link))
             return;
         if (!link->listen_sent)
             link->was_debugged = false;
@@ -117,7 +130,7 @@ sshlisten_look(struct sshlink *link)
         /* What ends the session is the link's to tell. */
         if (!ssh_is_connected(link->session))
             return;
-        if (rc != SSH_OK && is_doubtful(link))
+        if (rc != SSH_OK && note_refusal(link))
             link->listen_sent = false;
         else if (rc != SSH_OK)
             settle(link, refusal(link));
@@ -138,10 +151,12 @@ sshlisten_note(struct sshlink *link, const char *line)
 void
 sshlisten_probe(struct sshlink *link)
 {
-    uint64_t before = sshio_sent(link->io);
+    uint64_t before;
 
     if (link->listen_sent)
         return;
+    sshlink_flush_libssh(link);
+    before = sshio_sent(link->io);
     /* The first call may do no more than take the answer to the last one. */
     ssh_send_keepalive(link->session);
     if (sshio_sent(link->io) == before)

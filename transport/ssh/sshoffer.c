@@ -103,7 +103,8 @@ sshoffer_accept(struct stream *stream)
         sshlink_fail(link, ERR_PROTOCOL, "%s", ssh_get_error(link->session));
         return ERR_RESET;
     }
-    sshchan_grow(chan, 0);
+    if (chan->buffered == 0)
+        sshchan_grow(chan, 0);
     sshlink_touch(link);
     return ERR_OK;
 }

@@ -55,6 +55,7 @@ struct pool_slot {
     struct sshlink *link;
     struct sshcarrier *carrier;
     struct log_limit strangers; /* of words about channels of no forward */
+    ev_timer hold;              /* when forwards have waited for another link */
     struct pool_dial *dials;    /* being opened, the oldest first */
     ev_timer retry;
     unsigned failures; /* in a row */

@@ -14,6 +14,10 @@
 #define RETRY_MOST_SECONDS   4.0
 #define RETRY_POLICY_SECONDS 30.0
 
+/* A forward that could have a link to itself waits so long for that to be made,
+ * and takes then what there is. */
+#define HOLD_SECONDS 1.0
+
 struct sshremote {
     struct sshpool *pool;
     struct sshremote_config config;
@@ -21,7 +25,8 @@ struct sshremote {
     /* Under the pool's lock. */
     struct pool_slot *slot; /* whose link it is on, or is to be; or NULL */
     struct sshremote_state state;
-    bool closes; /* nobody wants it any more */
+    bool closes;  /* nobody wants it any more */
+    double since; /* clock_seconds(): without a link */
 
     /* The slot's worker's. */
     struct sshlink_listen listen;
@@ -71,32 +76,49 @@ worthwhile(const struct sshpool *pool)
     return most < pool->limit ? most : pool->limit;
 }
 
-/* A link for one more. NULL: one is being made, or none is up. */
+static bool
+is_better(const struct pool_slot *a, const struct pool_slot *b)
+{
+    if (a->remotes != b->remotes)
+        return a->remotes < b->remotes;
+    return atomic_load_explicit(&a->load.rate, memory_order_relaxed) <
+           atomic_load_explicit(&b->load.rate, memory_order_relaxed);
+}
+
 static struct pool_slot *
-place(struct sshpool *pool)
+best_link(struct sshpool *pool)
 {
     struct pool_slot *best = NULL;
-    unsigned taken = 0;
-    unsigned up = sshpool_count_up(pool);
 
     for (unsigned i = 0; i < pool->config.connections; i++) {
         struct pool_slot *slot = &pool->slots[i];
 
-        taken += slot->taken;
-        if (sshpool_is_up(slot) && (!best || slot->remotes < best->remotes))
+        if (sshpool_is_up(slot) && (!best || is_better(slot, best)))
             best = slot;
     }
-    if (!best || best->remotes == 0)
-        return best;
-    if (taken == up && taken < worthwhile(pool) &&
-        clock_seconds() >= pool->extra_after)
-        taken += sshpool_add(pool);
-    return taken > up ? NULL : best;
+    return best;
 }
 
+/* Whether another link is being made, or is now, as all have forwards. */
+static bool
+is_growing(struct sshpool *pool)
+{
+    unsigned up = sshpool_count_up(pool);
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < pool->config.connections; i++)
+        taken += pool->slots[i].taken;
+    return taken > up ||
+           (taken < worthwhile(pool) && clock_seconds() >= pool->extra_after &&
+            sshpool_add(pool));
+}
+
+/* With no link up, be_up assigns them; one that waits for a further link is
+ * looked at by the best there is. */
 void
 sshremote_assign(struct sshpool *pool)
 {
+    double now = clock_seconds();
     struct sshremote *each;
 
     DL_FOREACH (pool->remotes, each) {
@@ -104,12 +126,15 @@ sshremote_assign(struct sshpool *pool)
 
         if (each->slot || each->closes)
             continue;
-        slot = place(pool);
+        slot = best_link(pool);
         if (!slot)
             return;
+        sshpool_nudge(pool, slot->worker);
+        if (slot->remotes > 0 && now - each->since < HOLD_SECONDS &&
+            is_growing(pool))
+            continue;
         each->slot = slot;
         slot->remotes++;
-        sshpool_nudge(pool, slot->worker);
     }
 }
 
@@ -218,19 +243,45 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int events)
     sshpool_unlock(pool);
 }
 
+static void
+on_hold_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct pool_slot *slot = timer->data;
+
+    (void)loop;
+    (void)events;
+    sshpool_lock(slot->pool);
+    sshremote_assign(slot->pool);
+    sshpool_unlock(slot->pool);
+}
+
+void
+sshremote_init(struct pool_slot *slot)
+{
+    ev_timer_init(&slot->hold, on_hold_over, 0., 0.);
+    slot->hold.data = slot;
+}
+
 void
 sshremote_serve(struct pool_slot *slot)
 {
     struct sshremote *each;
     struct sshremote *next;
+    bool is_held = false;
 
     if (!slot->link)
         return;
     sshpool_lock(slot->pool);
-    DL_FOREACH_SAFE (slot->pool->remotes, each, next)
+    DL_FOREACH_SAFE (slot->pool->remotes, each, next) {
+        is_held = is_held || !each->slot;
         if (each->slot == slot)
             act(each);
+    }
     sshpool_unlock(slot->pool);
+    if (is_held && !ev_is_active(&slot->hold)) {
+        ev_timer_set(&slot->hold, HOLD_SECONDS, 0.);
+        ev_timer_start(worker_loop(slot->member->worker), &slot->hold);
+    }
 }
 
 void
@@ -239,6 +290,7 @@ sshremote_detach(struct pool_slot *slot)
     struct sshremote *each;
     struct sshremote *next;
 
+    ev_timer_stop(worker_loop(slot->member->worker), &slot->hold);
     sshpool_lock(slot->pool);
     DL_FOREACH_SAFE (slot->pool->remotes, each, next) {
         if (each->slot != slot)
@@ -251,6 +303,7 @@ sshremote_detach(struct pool_slot *slot)
             continue;
         }
         leave_slot(each);
+        each->since = clock_seconds();
         set_phase(each, SSHREMOTE_ASKING);
     }
     sshpool_unlock(slot->pool);
@@ -316,6 +369,7 @@ sshremote_open(struct sshpool *pool, const struct sshremote_config *config,
     remote->pool = pool;
     remote->config = *config;
     remote->state.port = config->port;
+    remote->since = clock_seconds();
     ev_timer_init(&remote->retry, on_retry, 0., 0.);
     remote->retry.data = remote;
     sshpool_lock(pool);

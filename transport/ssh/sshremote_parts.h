@@ -5,6 +5,9 @@
 #include "transport/ssh/sshlink.h"
 #include "transport/ssh/sshpool_parts.h"
 
+/* Sets up a slot's part. */
+void sshremote_init(struct pool_slot *slot);
+
 /* Finds links for those that have none. Under the lock. */
 void sshremote_assign(struct sshpool *pool);
 

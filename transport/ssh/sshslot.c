@@ -41,6 +41,7 @@ sshslot_init(struct pool_slot *slot, struct sshpool *pool, unsigned index)
     slot->state = SSHPOOL_WAITING;
     ev_timer_init(&slot->retry, connect_again, 0., 0.);
     slot->retry.data = slot;
+    sshremote_init(slot);
 }
 
 static struct ev_loop *

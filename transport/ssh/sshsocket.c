@@ -14,8 +14,8 @@
 /* sshd leaves Nagle's algorithm on: what it answers next would wait for our
  * delayed acknowledgement. The kernel forgets this at will, so it is said
  * after every read; but for bulk, which is acknowledged as it comes. */
-void
-sshsocket_acknowledge(const struct sshlink *link)
+static void
+acknowledge_now(const struct sshlink *link)
 {
     int on = 1;
 
@@ -45,5 +45,14 @@ sshsocket_set(struct sshlink *link)
     if (bound > 0)
         setsockopt(link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &bound,
                    sizeof(bound));
-    sshsocket_acknowledge(link);
+    acknowledge_now(link);
+}
+
+void
+sshsocket_acknowledge(struct sshlink *link)
+{
+    if (link->owes_ack && (sshio_sent(link->io) == link->sent_before ||
+                           sshio_unsent(link->io) > 0))
+        acknowledge_now(link);
+    link->owes_ack = false;
 }
