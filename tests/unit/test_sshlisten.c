@@ -251,6 +251,31 @@ Test(sshlisten, keepalives_and_requests_keep_their_answers_apart)
     }
 }
 
+Test(sshlisten, a_request_waits_for_a_keepalive_that_is_out)
+{
+    struct sshlink_listen ask = {
+        .address = "localhost", .port = 0, .done = on_told};
+    const unsigned count = 1;
+
+    ssh_bed_start(&bed, inet);
+    bed.dest->alive_interval = 1;
+    bed.dest->alive_count_max = 30;
+    worker = worker_create(0);
+    ssh_bed_link(&bed, worker);
+    told = 0;
+    loop_for(worker, 0.1);
+    kill(bed.server, SIGSTOP);
+    loop_for(worker, 1.3); /* a keepalive goes out, and is not answered */
+    sshlink_listen_start(bed.link, &ask);
+    loop_for(worker, 0.1);
+    cr_assert_eq(told, 0);
+    kill(bed.server, SIGCONT);
+    cr_assert(loop_until(worker, all_told, (void *)&count));
+    cr_assert_eq(ask.err, ERR_OK);
+    cr_assert_eq(ssh_bed_listen(&bed, "localhost", ask.bound, false, NULL),
+                 ERR_ADDR_IN_USE);
+}
+
 Test(sshlisten, a_lost_link_ends_requests_and_offers, .init = begin)
 {
     struct sshlink_listen ask = {
@@ -261,10 +286,12 @@ Test(sshlisten, a_lost_link_ends_requests_and_offers, .init = begin)
     size_t n;
 
     told = 0;
+    kill(bed.server, SIGSTOP);
     sshlink_listen_start(bed.link, &ask);
-    kill(bed.server, 9);
+    loop_turns(worker, 10);
+    kill(bed.server, SIGKILL);
     cr_assert(loop_until(worker, all_told, (void *)&count));
-    cr_assert(last_err == ERR_TRANSPORT_DOWN || last_err == ERR_OK);
+    cr_assert_eq(last_err, ERR_TRANSPORT_DOWN);
     wait_readable(bed.offer);
     cr_assert_eq(stream_read(bed.offer, bytes, sizeof(bytes), &n), ERR_RESET);
     cr_assert_eq(stream_accept(bed.offer), ERR_RESET);
