@@ -8,7 +8,7 @@ import time
 from harness import check, equal, free_port, matches, scaled
 from mux import ask, done
 from origins import Echo, Source
-from remote import Held, dynamic, free_ports, ports, wait_free, works
+from remote import Held, dynamic, free_ports, low, ports, wait_free, works
 from sshd import Cut, Sshd
 from test_remote_control import master
 from test_ssh_control import PROGRAMS, at
@@ -68,7 +68,7 @@ def test_failure_of_a_pipe_is_told_with_a_remote_forward(t):
 def test_cancel_of_port_0_leaves_others(t):
     """Neither does it stand for one that is alike but for the port."""
     server = Sshd(t)
-    echo = t.server(Echo)
+    echo = low(t, Echo)
     proxy, path = master(t, server, "-R", free_port(), "-D", "127.0.0.1:0")
     port, = ports(proxy)
     for program in PROGRAMS:
@@ -103,7 +103,8 @@ def test_refusal_of_an_added_one_is_told_after_a_loss(t):
 def test_port_0_while_bulk_goes_on(t):
     """The answer is found amid what comes; the transfer is whole."""
     data = os.urandom(1 << 20) * 64
-    server, echo, source = Sshd(t), t.server(Echo), t.server(Source, data)
+    server, echo = Sshd(t), low(t, Echo)
+    source = low(t, Source, data)
     proxy, path = master(t, server, "-D", "127.0.0.1:0", "-R", free_port())
     sock = through(t, proxy, source)
     sock.settimeout(scaled(60))
