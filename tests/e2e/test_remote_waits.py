@@ -5,11 +5,12 @@ import signal
 import threading
 import time
 
-from harness import check, equal, free_port, matches, scaled
+from harness import (check, equal, free_port, matches, scaled,
+                     wait_until)
 from mux import ask, done
 from origins import Echo, Source
 from remote import Held, dynamic, free_ports, low, ports, wait_free, works
-from sshd import Cut, Sshd
+from sshd import Cut, Sshd, family
 from test_remote_control import master
 from test_ssh_control import PROGRAMS, at
 from wire import check_echo, take, through
@@ -120,3 +121,31 @@ def test_port_0_while_bulk_goes_on(t):
                  f"{echo.port}"))
     reader.join()
     equal(got, [True], "the transfer")
+
+
+def links_of(server, count):
+    """Waits until so many of the server's sessions listen for us."""
+    def listening():
+        found = set()
+        for pid in server.sessions():
+            listed = server.test.run(["ss", "-Hltnp"]).stdout.decode()
+            found |= {one for one in family(pid) if f"pid={one}," in listed}
+        return len(found) == count
+    wait_until(listening, f"{count} sessions that listen")
+
+
+def test_two_forwards_are_on_two_links(t):
+    """Also when the server has been away."""
+    server, echo = Sshd(t), t.server(Echo)
+    proxy = t.culvert(
+        *[word for port in free_ports(2)
+          for word in ("-R", f"{port}:localhost:{echo.port}")],
+        *server.args(), listeners=2)
+    links_of(server, 2)
+    server.stop()
+    proxy.wait_line("cannot reconnect")
+    server.start()
+    proxy.wait_line("listening on .* again", count=2)
+    links_of(server, 2)
+    for port in ports(proxy):
+        check_echo(t.socket(port.address))

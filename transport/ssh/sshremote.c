@@ -26,7 +26,7 @@ struct sshremote {
     struct pool_slot *slot; /* whose link it is on, or is to be; or NULL */
     struct sshremote_state state;
     bool closes;  /* nobody wants it any more */
-    double since; /* clock_seconds(): without a link */
+    double since; /* clock_seconds(): it waits for a link of its own */
 
     /* The slot's worker's. */
     struct sshlink_listen listen;
@@ -113,8 +113,8 @@ is_growing(struct sshpool *pool)
             sshpool_add(pool));
 }
 
-/* With no link up, be_up assigns them; one that waits for a further link is
- * looked at by the best there is. */
+/* With no link up, the next that is assigns them; one that waits for a further
+ * link is looked at by the best there is. */
 void
 sshremote_assign(struct sshpool *pool)
 {
@@ -136,6 +136,20 @@ sshremote_assign(struct sshpool *pool)
         each->slot = slot;
         slot->remotes++;
     }
+}
+
+void
+sshremote_on_up(struct sshpool *pool)
+{
+    double now = clock_seconds();
+    struct sshremote *each;
+
+    if (sshpool_count_up(pool) == 1) {
+        DL_FOREACH (pool->remotes, each)
+            if (!each->slot)
+                each->since = now;
+    }
+    sshremote_assign(pool);
 }
 
 /* --- on the slot's worker ------------------------------------------------- */

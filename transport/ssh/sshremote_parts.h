@@ -8,6 +8,10 @@
 /* Sets up a slot's part. */
 void sshremote_init(struct pool_slot *slot);
 
+/* A link is up: the same, and where it is the only one, they have the time to
+ * wait for another from now on. Under the lock. */
+void sshremote_on_up(struct sshpool *pool);
+
 /* Finds links for those that have none. Under the lock. */
 void sshremote_assign(struct sshpool *pool);
 

@@ -271,7 +271,7 @@ be_up(struct pool_slot *slot, bool person)
     slot->marked = clock_seconds();
     slot->heard = clock_seconds();
     sshpool_set_state(slot, SSHPOOL_UP);
-    sshremote_assign(pool);
+    sshremote_on_up(pool);
     sshpool_nudge_all(pool);
     sshpool_unlock(pool);
     slot->last_failure[0] = 0;
