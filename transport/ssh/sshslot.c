@@ -266,6 +266,8 @@ be_up(struct pool_slot *slot, bool person)
     if (person)
         pool->limit = 1;
     pool->extra_failures = 0;
+    if (back) /* further links failed as the server was away */
+        pool->extra_after = 0;
     slot->in_seen = slot->marked_at = 0;
     slot->pace = 0;
     slot->marked = clock_seconds();
