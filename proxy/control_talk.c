@@ -9,7 +9,7 @@
 #include "transport/base/log.h"
 
 /* -O status: a page of lines; what is beyond it is left out. */
-#define STATUS_BYTES (32u * 1024)
+#define STATUS_BYTES (60u * 1024)
 
 static void
 answer(struct caller *caller, enum mux_type type, uint32_t number)

@@ -333,7 +333,12 @@ forwards_add(struct forwards *forwards, struct forwards_ask *ask,
     }
     if (standing) {
         ask->port = spec->port == 0 ? picked_port(standing) : 0;
-        forwards_answer(ask, ERR_OK, "");
+        if (standing->remote && !remote_stands(standing->remote))
+            forwards_answer(ask, ERR_AGAIN,
+                            "it is asked for already, and the server has not "
+                            "granted it yet");
+        else
+            forwards_answer(ask, ERR_OK, "");
         return;
     }
     if (spec->port > 0 && opens_already(forwards, spec)) {

@@ -95,8 +95,8 @@ void forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
  * waiting. */
 void forwards_forget(struct forwards_ask *ask);
 
-/* Writes a line for each listening socket into buf, as long as they fit.
- * Returns the length. */
+/* Writes a line for each listening socket and remote forward into buf, as long
+ * as they fit, and then how many more there are. Returns the length. */
 size_t forwards_describe(const struct forwards *forwards, char *buf,
                          size_t size);
 

@@ -37,39 +37,59 @@ forwards_log_opened(const struct standing *standing)
                   listener_format(each, via_word(standing->forwards), text));
 }
 
-/* Adds a whole line, or nothing. */
+/* Lines of the status, as long as they fit. */
+struct page {
+    char *buf;
+    size_t size;
+    size_t len;
+    unsigned left_out;
+};
+
+/* Room for the line that says how many were left out. */
+#define LEFT_OUT_BYTES 64
+
 static void
-add_line(char *buf, size_t size, size_t *len, const char *line)
+add_line(struct page *page, const char *line)
 {
     size_t more = strlen(line);
 
-    if (more >= size - *len)
+    if (page->left_out > 0 || page->len + more + LEFT_OUT_BYTES > page->size) {
+        page->left_out++;
         return;
-    memcpy(buf + *len, line, more + 1);
-    *len += more;
+    }
+    memcpy(page->buf + page->len, line, more + 1);
+    page->len += more;
+}
+
+static void
+add_forward(struct page *page, const struct standing *standing)
+{
+    char line[REMOTE_TEXT_MAX + REMOTE_WHY_MAX];
+    const struct listener *listener;
+
+    if (standing->remote) {
+        remote_describe(standing->remote, line, sizeof(line));
+        add_line(page, line);
+    }
+    LL_FOREACH (standing->listeners.head, listener) {
+        char text[LISTENER_TEXT_MAX];
+
+        snprintf(line, sizeof(line), "listening on %s\n",
+                 listener_format(listener, via_word(standing->forwards), text));
+        add_line(page, line);
+    }
 }
 
 size_t
 forwards_describe(const struct forwards *forwards, char *buf, size_t size)
 {
+    struct page page = {.buf = buf, .size = size};
     const struct standing *each;
-    const struct listener *listener;
-    size_t len = 0;
 
-    LL_FOREACH (forwards->all_, each) {
-        char line[REMOTE_TEXT_MAX + REMOTE_WHY_MAX];
-
-        if (each->remote) {
-            remote_describe(each->remote, line, sizeof(line));
-            add_line(buf, size, &len, line);
-        }
-        LL_FOREACH (each->listeners.head, listener) {
-            char text[LISTENER_TEXT_MAX];
-
-            snprintf(line, sizeof(line), "listening on %s\n",
-                     listener_format(listener, via_word(forwards), text));
-            add_line(buf, size, &len, line);
-        }
-    }
-    return len;
+    LL_FOREACH (forwards->all_, each)
+        add_forward(&page, each);
+    if (page.left_out > 0)
+        page.len += (size_t)snprintf(buf + page.len, size - page.len,
+                                     "and %u more forwards\n", page.left_out);
+    return page.len;
 }

@@ -170,6 +170,12 @@ remote_describe(const struct remote *remote, char *buf, size_t size)
 }
 
 bool
+remote_stands(const struct remote *remote)
+{
+    return remote->state.phase == SSHREMOTE_STANDS;
+}
+
+bool
 remote_has_answered(const struct remote *remote)
 {
     return remote->has_answered;

@@ -40,6 +40,9 @@ void remote_close(struct remote *remote);
 /* Frees it; it is closed, or the workers have ended. NULL does nothing. */
 void remote_destroy(struct remote *remote);
 
+/* Whether the server listens, as far as is known. */
+bool remote_stands(const struct remote *remote);
+
 /* Whether `answered` was called. */
 bool remote_has_answered(const struct remote *remote);
 

@@ -12,6 +12,9 @@
 /* More than there are of, but for very many workers. */
 #define ROWS_MAX 256
 
+/* Kept for the links' lines, however many forwards there are. */
+#define LINKS_BYTES (8u * 1024)
+
 struct page {
     char *buf;
     size_t size;
@@ -122,7 +125,9 @@ status_write(struct shared *shared, const struct forwards *forwards, char *buf,
              " pid=%ld workers=%u sessions=%u server=%s\n",
              (long)getpid(), settings->workers,
              atomic_load(&shared->limits.open), server);
-    page.len += forwards_describe(forwards, buf + page.len, size - page.len);
+    if (size > page.len + LINKS_BYTES)
+        page.len += forwards_describe(forwards, buf + page.len,
+                                      size - page.len - LINKS_BYTES);
     for (unsigned i = 0; i < settings->way_count; i++)
         put_links(&page, shared, i);
     return page.len;

@@ -10,7 +10,7 @@ from harness import (check, equal, free_port, matches, scaled,
 from mux import ask, done
 from origins import Echo, Source
 from remote import Held, dynamic, free_ports, low, ports, wait_free, works
-from sshd import Cut, Sshd, family
+from sshd import Cut, Odd, Sshd, family
 from test_remote_control import master
 from test_ssh_control import PROGRAMS, at
 from wire import check_echo, take, through
@@ -149,3 +149,33 @@ def test_two_forwards_are_on_two_links(t):
     links_of(server, 2)
     for port in ports(proxy):
         check_echo(t.socket(port.address))
+
+
+def test_server_that_lets_one_link_live(t):
+    """It is not logged in to again and again, and all is on the one."""
+    echo = t.server(Echo)
+    server = Odd(t, logins=1)
+    proxy = t.culvert(
+        *[word for port in free_ports(2)
+          for word in ("-R", f"{port}:localhost:{echo.port}")],
+        *server.args(), listeners=2)
+    for port in ports(proxy):
+        check_echo(t.socket(port.address))
+    time.sleep(1)
+    check(server.text().count("login ") < 6,
+          f"{server.text().count('login ')} logins")
+
+
+def test_status_of_very_many(t):
+    """What does not fit is counted."""
+    server = Sshd(t)
+    proxy, path = master(t, server, *[word for _ in range(8)
+                                      for word in ("-R", "0")][:2])
+    for i in range(600):
+        done(ask(t, "culvert", "forward", path, "-L",
+                 f"{t.tmp()}/{'x' * 60}{i}:localhost:1"))
+    text = done(ask(t, "culvert", "status", path)).out
+    shown = len(re.findall("^listening on", text, re.M))
+    more, = re.findall(r"^and (\d+) more forwards$", text, re.M)
+    equal(shown + int(more), 601, "forwards")
+    matches("^link state=up", text, "status")

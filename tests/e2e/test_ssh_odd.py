@@ -269,7 +269,7 @@ def test_server_that_drops_the_link(t):
     """When the third channel is opened: what was there ends, and who asked
     for the third gets it from the next link."""
     echo = t.server(Echo)
-    proxy = ssh_socks(t, Odd(t, drop_after=3))
+    proxy = ssh_socks(t, Odd(t, drop_after=3), "--connections", "1")
     socks = [through(t, proxy, echo) for _ in range(2)]
     for sock in socks:
         check_echo(sock)

@@ -126,6 +126,19 @@ fail_beginning(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
     }
 }
 
+/* No more further links for a while, as one failed. Under the lock. Returns how
+ * many did, in a row. */
+static unsigned
+hold_off(struct sshpool *pool, bool hopeless)
+{
+    unsigned failures = ++pool->extra_failures;
+
+    pool->extra_after =
+        clock_seconds() +
+        sshpick_extra_seconds(failures, hopeless, sshpool_spread());
+    return failures;
+}
+
 /* One beside others: they go on without it. Returns false when there are none.
  * That is found and acted on in one step: two links that end at once on two
  * workers must not both leave it to the other. */
@@ -142,10 +155,7 @@ fail_extra(struct pool_slot *slot, const struct sshconnect_outcome *outcome)
         return false;
     }
     sshpool_give_up(slot);
-    failures = ++pool->extra_failures;
-    pool->extra_after =
-        clock_seconds() +
-        sshpick_extra_seconds(failures, outcome->hopeless, sshpool_spread());
+    failures = hold_off(pool, outcome->hopeless);
     left = sshpool_count_up(pool);
     sshremote_assign(pool);
     sshpool_nudge_all(pool);
@@ -204,9 +214,10 @@ fail_early(struct pool_slot *slot, enum err err)
 static void connect_soon(struct pool_slot *slot);
 
 /* Its link has gone. Returns whether the place has been given up; it is not
- * where it is the last one. */
+ * where it is the last one. was_brief: it went soon, as where a server lets one
+ * link live and no more. */
 static bool
-give_up_or_stay(struct pool_slot *slot)
+give_up_or_stay(struct pool_slot *slot, bool was_brief)
 {
     struct sshpool *pool = slot->pool;
     bool others;
@@ -215,6 +226,8 @@ give_up_or_stay(struct pool_slot *slot)
     others = sshpool_has_others(slot);
     if (others) {
         sshpool_give_up(slot);
+        if (was_brief)
+            hold_off(pool, false);
     } else {
         pool->lost = true;
         sshpool_set_state(slot, SSHPOOL_CONNECTING);
@@ -231,17 +244,18 @@ on_down(void *arg, enum err err, const char *text)
     struct pool_slot *slot = arg;
     struct sshpool *pool = slot->pool;
     unsigned streams = sshlink_streams(slot->link);
+    bool was_brief = clock_seconds() - slot->since < STEADY_SECONDS;
     char why[SSHCONNECT_TEXT_MAX];
     bool others;
 
     snprintf(why, sizeof(why), "%s", text && *text ? text : err_text(err));
     retire(slot);
     sshslot_clear(slot);
-    if (clock_seconds() - slot->since >= STEADY_SECONDS)
+    if (!was_brief)
         slot->failures = 0;
     else if (slot->failures < LOST_FAILURES_MAX)
         slot->failures++;
-    others = give_up_or_stay(slot);
+    others = give_up_or_stay(slot, was_brief);
     log_write(LOG_WARN, "link to %s lost: %s; %u stream%s ended%s", pool->name,
               why, streams, streams == 1 ? "" : "s",
               others ? "" : "; reconnecting");
@@ -265,7 +279,6 @@ be_up(struct pool_slot *slot, bool person)
     pool->lost = false;
     if (person)
         pool->limit = 1;
-    pool->extra_failures = 0;
     if (back) /* further links failed as the server was away */
         pool->extra_after = 0;
     slot->in_seen = slot->marked_at = 0;
@@ -400,6 +413,18 @@ sshslot_obey(struct pool_slot *slot)
 
 /* --- closing one that idles ----------------------------------------------- */
 
+/* All links are up for a while: no failure of late counts. */
+static void
+forget_failures(struct sshpool *pool)
+{
+    double now = clock_seconds();
+
+    sshpool_lock(pool);
+    if (now >= pool->extra_after + STEADY_SECONDS)
+        pool->extra_failures = 0;
+    sshpool_unlock(pool);
+}
+
 static bool
 has_remotes(struct pool_slot *slot)
 {
@@ -418,6 +443,8 @@ sshslot_tidy(struct pool_slot *slot)
     double now = clock_seconds();
     bool last;
 
+    if (now - slot->since >= STEADY_SECONDS)
+        forget_failures(slot->pool);
     if (has_remotes(slot))
         return;
     if (sshlink_streams(slot->link) > 0 || slot->dials ||
@@ -440,6 +467,6 @@ sshslot_tidy(struct pool_slot *slot)
     sshslot_clear(slot);
     log_write(LOG_VERBOSE, "a link to %s closed: it has idled", pool->name);
     /* The others may have gone meanwhile: then this one is to come back. */
-    if (!give_up_or_stay(slot))
+    if (!give_up_or_stay(slot, false))
         connect_soon(slot);
 }
