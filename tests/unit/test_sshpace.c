@@ -99,10 +99,29 @@ Test(sshpace, what_was_loosened_is_tightened_when_it_moves_again)
         sshpace_look(&pace, window);
     cr_assert_eq(pace.loose, 2);
     cr_assert_gt(sshpace_room(&pace, &server, window, true), 0);
-    for (int i = 1; i < 4; i++)
-        sshpace_look(&pace, window + (uint32_t)i);
+    for (int i = 0; i < 3; i++) {
+        sshpace_sent(&pace, 1);
+        sshpace_look(&pace, window);
+    }
     cr_assert_eq(pace.loose, 0);
     cr_assert_eq(sshpace_room(&pace, &server, window, true), 0);
+}
+
+/* Bulk meets its bound at the same window at every look. */
+Test(sshpace, what_moves_is_not_loosened)
+{
+    struct sshpace_server server = {.grain = 98304};
+    struct sshpace pace = {0};
+    uint32_t window = WINDOW - 256 * 1024;
+
+    sshpace_room(&pace, &server, WINDOW, true);
+    for (int i = 0; i < 10; i++) {
+        sshpace_sent(&pace, 256 * 1024);
+        cr_assert_eq(sshpace_room(&pace, &server, window, true), 0);
+        sshpace_look(&pace, window);
+        sshpace_room(&pace, &server, WINDOW, true);
+    }
+    cr_assert_eq(pace.loose, 0);
 }
 
 Test(sshpace, a_window_of_nothing_is_the_servers_own_doing)

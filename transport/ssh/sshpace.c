@@ -53,17 +53,18 @@ sshpace_room(struct sshpace *pace, struct sshpace_server *server,
 void
 sshpace_sent(struct sshpace *pace, uint32_t bytes)
 {
+    pace->moved = pace->moved || bytes > 0;
     pace->last -= bytes < pace->last ? bytes : pace->last;
 }
 
 void
 sshpace_look(struct sshpace *pace, uint32_t window)
 {
-    bool stands = window == pace->seen && window > 0;
+    bool stands = !pace->moved && window > 0;
 
     if (stands && pace->loose < LOOSE_MAX)
         pace->loose++;
     else if (!stands && pace->loose > 0)
         pace->loose--;
-    pace->seen = window;
+    pace->moved = false;
 }

@@ -21,7 +21,7 @@ struct sshpace_server {
 struct sshpace {
     uint32_t high;  /* the largest window seen */
     uint32_t last;  /* what it is by our own count */
-    uint32_t seen;  /* what it was when sshpace_look looked */
+    bool moved;     /* something was sent since sshpace_look looked */
     unsigned loose; /* how often the bound is doubled, as nothing came */
 };
 
@@ -34,8 +34,9 @@ uint32_t sshpace_room(struct sshpace *pace, struct sshpace_server *server,
 void sshpace_sent(struct sshpace *pace, uint32_t bytes);
 
 /* Called now and then while it waits for room, longer apart than an answer of
- * a near server takes: if nothing has come since, though the window is open,
- * the server may wait for more than we think. */
+ * a near server takes: if nothing could be sent since, though the window is
+ * open, the server may wait for more than we think. That the window is what it
+ * was tells nothing: bulk waits at the same one again and again. */
 void sshpace_look(struct sshpace *pace, uint32_t window);
 
 #endif
