@@ -195,7 +195,8 @@ ask_forwards(struct call *call, enum mux_type type)
     bool good = true;
 
     for (; each; each = each->next)
-        if (each->kind != FORWARD_STDIO && !ask_forward(call, type, each))
+        if (each->kind != FORWARD_STDIO && each->kind != FORWARD_GATEWAY &&
+            !ask_forward(call, type, each))
             good = false;
     return good;
 }

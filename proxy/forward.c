@@ -3,20 +3,22 @@
 #include <stdio.h>
 #include <string.h>
 
-char
-forward_letter(const struct forward *forward)
+const char *
+forward_option(const struct forward *forward)
 {
     if (forward->is_remote)
-        return 'R';
+        return "-R";
     switch (forward->kind) {
     case FORWARD_SOCKS:
-        return 'D';
+        return "-D";
     case FORWARD_FIXED:
-        return 'L';
+        return "-L";
     case FORWARD_STDIO:
-        return 'W';
+        return "-W";
+    case FORWARD_GATEWAY:
+        return "--gateway";
     }
-    return '?';
+    return "";
 }
 
 bool
@@ -31,7 +33,7 @@ forward_is_alike(const struct forward *a, const struct forward *b)
     if ((a->where == LISTEN_HOST || a->where == LISTEN_UNIX) &&
         strcmp(a->host, b->host) != 0)
         return false;
-    return a->kind == FORWARD_SOCKS ||
+    return a->kind == FORWARD_SOCKS || a->kind == FORWARD_GATEWAY ||
            strcmp(target_format(&a->target, a_text),
                   target_format(&b->target, b_text)) == 0;
 }

@@ -6,9 +6,9 @@
 
 #include "proxy/settings.h"
 
-/* The letter of the option that a forward is written with: 'D', 'L', 'R' or
- * 'W'. */
-char forward_letter(const struct forward *forward);
+/* The option that a forward is written with: "-D", "-L", "-R", "-W" or
+ * "--gateway" (static text). */
+const char *forward_option(const struct forward *forward);
 
 /* Whether two are the same, but for the port that they listen on. */
 bool forward_is_alike(const struct forward *a, const struct forward *b);

@@ -75,11 +75,20 @@ forwards_create(struct forwards *forwards)
     return standing;
 }
 
+/* How many eyes are on each of its sockets: of every slot one, and none on the
+ * gateway's, whose owner sees to them. */
+static unsigned
+eyes_each(const struct standing *standing)
+{
+    return standing->forward->kind == FORWARD_GATEWAY
+               ? 0
+               : standing->forwards->slot_count;
+}
+
 static long long
 descriptors_of(const struct standing *standing)
 {
-    return (long long)standing->listeners.count *
-           (1 + standing->forwards->slot_count);
+    return (long long)standing->listeners.count * (1 + eyes_each(standing));
 }
 
 /* Returns ERR_OK, ERR_DENIED, or ERR_NO_MEMORY; listeners has what there is
@@ -95,9 +104,10 @@ open_standing(struct standing *standing, const struct bindname_answer *found)
                          &standing->listeners);
     if (err || standing->listeners.count == 0)
         return err;
-    standing->eyes = calloc(standing->listeners.count * forwards->slot_count,
-                            sizeof(*standing->eyes));
-    if (!standing->eyes) {
+    if (eyes_each(standing) > 0)
+        standing->eyes = calloc(standing->listeners.count * eyes_each(standing),
+                                sizeof(*standing->eyes));
+    if (eyes_each(standing) > 0 && !standing->eyes) {
         listeners_close(&standing->listeners);
         return ERR_NO_MEMORY;
     }
@@ -197,7 +207,9 @@ begin(struct standing *standing)
     struct slot_eye *eye = standing->eyes;
 
     LL_FOREACH (standing->listeners.head, listener) {
-        for (unsigned i = 0; i < forwards->slot_count; i++, eye++) {
+        if (standing->forward->kind == FORWARD_GATEWAY && forwards->on_gateway)
+            forwards->on_gateway(forwards->arg, listener->fd);
+        for (unsigned i = 0; i < eyes_each(standing); i++, eye++) {
             eye->forward = standing->forward;
             eye->fd = listener->fd;
             eye->ended = on_eye_ended;
@@ -374,7 +386,7 @@ forwards_cancel(struct forwards *forwards, struct forwards_ask *ask,
     ask->standing_ = standing;
     standing->ask = ask;
     standing->leaves = true;
-    log_write(LOG_INFO, "-%c %s: cancelled", forward_letter(standing->forward),
+    log_write(LOG_INFO, "%s %s: cancelled", forward_option(standing->forward),
               standing->forward->text);
     if (standing->remote) {
         forwards_remote_close(standing);

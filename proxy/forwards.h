@@ -36,6 +36,9 @@ struct forwards {
     void (*remotes_answered)(void *arg, size_t refused);
     /* No remote one is left, after there were some. NULL: nobody asks. */
     void (*remotes_gone)(void *arg);
+    /* A listening socket of a FORWARD_GATEWAY, once, by forwards_begin: fd is
+     * lent until forwards_close. NULL: nobody accepts from it. */
+    void (*on_gateway)(void *arg, int fd);
     void *arg;
 
     size_t remotes; /* remote ones that are not closed */
@@ -62,7 +65,8 @@ enum err forwards_ask_remotes(struct forwards *forwards, size_t *asked);
 /* Says what listens: a line each. Thread: log_ready's. */
 void forwards_announce(const struct forwards *forwards);
 
-/* Has every slot accept from what was opened. Once. */
+/* Has every slot accept from what was opened; the gateway's sockets go to
+ * on_gateway in the place of that. Once. */
 void forwards_begin(struct forwards *forwards);
 
 /* A request of a forward. Embedded in its owner, who sets done. */

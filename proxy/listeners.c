@@ -31,8 +31,8 @@ say_failure(struct opening *opening, const char *where, const char *what)
 {
     char *why = opening->listeners->why;
 
-    snprintf(why, LISTENERS_WHY_MAX, "-%c %s: %s: %s",
-             forward_letter(opening->forward), opening->forward->text, where,
+    snprintf(why, LISTENERS_WHY_MAX, "%s %s: %s: %s",
+             forward_option(opening->forward), opening->forward->text, where,
              what);
     log_write(LOG_ERROR, "%s", why);
 }
@@ -185,7 +185,7 @@ check_exposure(struct opening *opening)
 
         if (settings_open_proxy(opening->settings, forward, addr)) {
             snprintf(opening->listeners->why, LISTENERS_WHY_MAX,
-                     "-%c %s: %s: %s", forward_letter(forward), forward->text,
+                     "%s %s: %s: %s", forward_option(forward), forward->text,
                      addr_format(addr, text), SETTINGS_OPEN_PROXY_TEXT);
             return false;
         }
@@ -196,9 +196,9 @@ check_exposure(struct opening *opening)
         if (!settings_open_forward(opening->settings, forward, addr))
             continue;
         log_write(LOG_WARN,
-                  "-%c %s: warning: whoever reaches %s reaches the target; "
+                  "%s %s: warning: whoever reaches %s reaches the target; "
                   "--allow-from restricts that",
-                  forward_letter(forward), forward->text,
+                  forward_option(forward), forward->text,
                   addr_format(addr, text));
         break;
     }
@@ -282,14 +282,17 @@ listener_format(const struct listener *listener, const char *via_word,
     char where[ADDR_TEXT_MAX];
     char what[TARGET_TEXT_MAX + 4] = "socks";
     char target[TARGET_TEXT_MAX];
+    bool is_gateway = forward->kind == FORWARD_GATEWAY;
 
-    if (forward->kind == FORWARD_FIXED)
+    if (is_gateway)
+        strcpy(what, "gateway");
+    else if (forward->kind == FORWARD_FIXED)
         snprintf(what, sizeof(what), "to %s",
                  target_format(&forward->target, target));
-    snprintf(buf, LISTENER_TEXT_MAX, "%s (%s, via %s)",
+    snprintf(buf, LISTENER_TEXT_MAX, "%s (%s%s%s)",
              listener->path ? listener->path
                             : addr_format(&listener->addr, where),
-             what, via_word);
+             what, is_gateway ? "" : ", via ", is_gateway ? "" : via_word);
     return buf;
 }
 

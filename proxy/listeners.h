@@ -49,7 +49,8 @@ enum err listeners_open(const struct settings *settings,
 /* Room for listener_format: an address or path, and a target. */
 #define LISTENER_TEXT_MAX (128 + TARGET_TEXT_MAX + 64)
 
-/* Writes "127.0.0.1:1080 (socks, via tcp)" into buf. Returns it. */
+/* Writes "127.0.0.1:1080 (socks, via tcp)" or "0.0.0.0:2222 (gateway)" into
+ * buf. Returns it. */
 char *listener_format(const struct listener *listener, const char *via_word,
                       char *buf);
 

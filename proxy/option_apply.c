@@ -87,6 +87,31 @@ option_apply_stdio(struct option_state *state, const char *value)
     return add_forward(state, OPTION_FORWARD_STDIO, value);
 }
 
+bool
+option_apply_gateway(struct option_state *state, const char *value)
+{
+    return add_forward(state, OPTION_FORWARD_GATEWAY, value);
+}
+
+bool
+option_apply_host_key(struct option_state *state, const char *value)
+{
+    if (!*value)
+        return option_state_fail(state, "is empty");
+    return sshdest_list_add(&state->settings->host_keys, value) ||
+           option_state_fail(state, no_memory);
+}
+
+bool
+option_apply_authorized_keys(struct option_state *state, const char *value)
+{
+    /* The second would silently lock out those of the first. */
+    if (state->settings->authorized_keys)
+        return option_state_fail(state,
+                                 "there can be only one --authorized-keys");
+    return set_text(state, value, &state->settings->authorized_keys);
+}
+
 /* Without a destination it names it; beside one it is another way out. */
 bool
 option_apply_via(struct option_state *state, const char *value)

@@ -18,6 +18,7 @@ option_apply_fn option_apply_dynamic;
 option_apply_fn option_apply_local;
 option_apply_fn option_apply_remote;
 option_apply_fn option_apply_stdio;
+option_apply_fn option_apply_gateway;
 
 /* The way out. */
 option_apply_fn option_apply_via;
@@ -29,6 +30,10 @@ option_apply_fn option_apply_config_path;
 option_apply_fn option_apply_connections;
 option_apply_fn option_apply_server_nodelay;
 option_apply_fn option_apply_keyword;
+
+/* The gateway. */
+option_apply_fn option_apply_host_key;
+option_apply_fn option_apply_authorized_keys;
 
 /* The control socket. */
 option_apply_fn option_apply_master;

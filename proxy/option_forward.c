@@ -61,7 +61,8 @@ read_field(const char *at, bool words, struct field *field)
     return at;
 }
 
-/* Takes a spec apart; in words, white space parts the two sides. */
+/* Takes a spec apart, into one field at least; in words, white space parts the
+ * two sides. */
 static const char *
 split(const char *at, bool words, struct fields *fields)
 {
@@ -231,6 +232,22 @@ parse_stdio(const struct fields *fields, struct forward *forward)
     return set_target(forward, &fields->at[0], &fields->at[1]);
 }
 
+static const char *
+parse_gateway(const struct fields *fields, struct forward *forward)
+{
+    const struct field *at = fields->at;
+    const struct field *bind = fields->count == 2 ? &at[0] : NULL;
+    const char *why;
+
+    forward->kind = FORWARD_GATEWAY;
+    if (fields->count > 2 || at[0].is_path || at[fields->count - 1].is_path)
+        return "not [bind:]port";
+    why = set_listen(forward, bind, &at[fields->count - 1]);
+    if (!bind)
+        forward->where = LISTEN_ANY;
+    return why;
+}
+
 const char *
 option_forward_parse(enum option_forward_form form, const char *spec,
                      struct forward *forward)
@@ -260,6 +277,9 @@ option_forward_parse(enum option_forward_form form, const char *spec,
         break;
     case OPTION_FORWARD_STDIO:
         why = parse_stdio(&fields, &parsed);
+        break;
+    case OPTION_FORWARD_GATEWAY:
+        why = parse_gateway(&fields, &parsed);
         break;
     }
     if (!why)

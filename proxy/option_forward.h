@@ -7,6 +7,7 @@
  *   -R    [bind:]port                        [bind:]port:host:hostport
  *         [bind:]port:socket
  *   -W    host:port
+ *   --gateway  [bind:]port
  *
  * As ssh reads them: a field with a '/' in it is the path of a Unix socket; a
  * field in brackets is taken as it is, colons and all; a backslash takes the
@@ -15,7 +16,8 @@
  * the colon between its two sides, and so has RemoteForward.
  *
  * What -R listens on is the server's: an address is not looked up here, and a
- * Unix socket is an error, as libssh cannot ask for one. */
+ * Unix socket is an error, as libssh cannot ask for one. The gateway listens on
+ * every address where none is written, as sshd does, and never on a socket. */
 #ifndef CULVERT_PROXY_OPTION_FORWARD_H
 #define CULVERT_PROXY_OPTION_FORWARD_H
 
@@ -28,6 +30,7 @@ enum option_forward_form {
     OPTION_FORWARD_REMOTE,
     OPTION_FORWARD_REMOTE_WORDS, /* one word, or two */
     OPTION_FORWARD_STDIO,
+    OPTION_FORWARD_GATEWAY,
 };
 
 /* Reads a forward; its text is spec itself (forward keeps a borrow).

@@ -9,6 +9,7 @@
 
 #include <utlist.h>
 
+#include "proxy/option_gateway.h"
 #include "proxy/option_way.h"
 #include "proxy/sshconf_dest.h"
 #include "proxy/sshconf_print.h"
@@ -261,7 +262,6 @@ settle_values(struct option_state *state)
         (enum log_level)sshconf_number(conf, SSHCONF_LOG_LEVEL, LOG_INFO);
     settings->family =
         (int)sshconf_number(conf, SSHCONF_ADDRESS_FAMILY, AF_UNSPEC);
-    settings->gateway_ports = sshconf_flag(conf, SSHCONF_GATEWAY_PORTS, false);
     settings->exit_on_forward_failure =
         sshconf_flag(conf, SSHCONF_EXIT_ON_FORWARD_FAILURE, false);
     settings->background =
@@ -296,7 +296,7 @@ settle_forwards(struct option_state *state)
         struct forward *forward = *at;
         bool stdio = forward->kind == FORWARD_STDIO;
 
-        if (clear && !stdio) {
+        if (clear && !stdio && forward->kind != FORWARD_GATEWAY) {
             *at = forward->next;
             free(forward);
             continue;
@@ -346,7 +346,8 @@ option_settle(struct option_state *state)
     else
         good = settle_without_server(state) && settle_stdio(state) &&
                option_way_settle(state, &ask);
-    good = good && settle_values(state) && settle_control(state, &ask);
+    good = good && settle_values(state) && option_gateway_settle(state) &&
+           settle_control(state, &ask);
     if (good)
         settle_forwards(state);
     if (good && state->print_only)

@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "auth/grant.h"
+
 /* About thirty years: what is longer was a slip, and "off" is there. */
 #define SPAN_MAX 1e9
 
@@ -192,5 +194,17 @@ option_value_format(const char *text, enum log_format *format)
         *format = LOG_JSON;
     else
         return "must be text or json";
+    return NULL;
+}
+
+const char *
+option_value_agent(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t len = strspn(text, letters);
+
+    if (len == 0 || len > GRANT_AGENT_MAX || text[len])
+        return "an agent's name is 1 to 63 of A-Z, a-z, 0-9, _ and -";
     return NULL;
 }

@@ -37,4 +37,7 @@ const char *option_value_level(const char *text, enum log_level *level);
 /* text or json. */
 const char *option_value_format(const char *text, enum log_format *format);
 
+/* The name of an agent of the gateway (GRANT_AGENT_MAX). */
+const char *option_value_agent(const char *text);
+
 #endif

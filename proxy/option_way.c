@@ -5,6 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "auth/grant.h"
+#include "proxy/option_gateway.h"
+#include "proxy/option_value.h"
 #include "proxy/route.h"
 #include "proxy/usage.h"
 
@@ -14,15 +17,17 @@ enum way_kind {
     WAY_TCP,
     WAY_DESTINATION,
     WAY_SERVER,
+    WAY_AGENT,
 };
 
 /* What an option asked for. Their numbers are what the routes have until all is
  * settled. */
 struct option_way {
     enum way_kind kind;
-    struct option_dest dest; /* WAY_SERVER */
-    char *where;             /* "--route *=ssh:" */
-    unsigned way;            /* of the settings, once settled */
+    struct option_dest dest;         /* WAY_SERVER */
+    char agent[GRANT_AGENT_MAX + 1]; /* WAY_AGENT */
+    char *where;                     /* "--route *=ssh:" */
+    unsigned way;                    /* of the settings, once settled */
     struct option_way *next;
 };
 
@@ -42,9 +47,15 @@ parse(const char *text, struct option_way *way)
         way->kind = WAY_SERVER;
         return option_dest_parse(text, &way->dest);
     }
-    if (strncasecmp(text, "reverse:", 8) == 0)
-        return USAGE_LATER;
-    return "not a way out; this version has tcp:, ssh: and ssh://host";
+    if (strncasecmp(text, "reverse:", 8) == 0) {
+        const char *why = option_value_agent(text + 8);
+
+        way->kind = WAY_AGENT;
+        if (!why)
+            strcpy(way->agent, text + 8);
+        return why;
+    }
+    return "not a way out; there are tcp:, ssh:, ssh://host and reverse:NAME";
 }
 
 /* Puts one to the end. Returns as all of option_apply, with its *number. */
@@ -137,6 +148,27 @@ add_server(struct settings *settings, struct sshdest *ssh,
            sshconf_fail(&place, NULL, no_memory);
 }
 
+/* Adds an agent's way, unless it is there. */
+static bool
+add_agent(struct option_state *state, struct option_way *way)
+{
+    const struct sshconf_place place = {.option = way->where};
+    struct settings *settings = state->settings;
+
+    if (!option_gateway_of(state))
+        return sshconf_fail(&place, NULL, USAGE_NEEDS_GATEWAY);
+    for (unsigned i = 0; i < settings->way_count; i++) {
+        const char *there = settings->ways[i].agent;
+
+        if (there && strcasecmp(there, way->agent) == 0) {
+            way->way = i;
+            return true;
+        }
+    }
+    return !settings_add_reverse(settings, way->agent, &way->way) ||
+           sshconf_fail(&place, NULL, no_memory);
+}
+
 static bool
 settle_one(struct option_state *state, const struct sshconf_ask *ask,
            unsigned destination, struct option_way *way)
@@ -155,6 +187,8 @@ settle_one(struct option_state *state, const struct sshconf_ask *ask,
     case WAY_SERVER:
         ssh = sshconf_dest_of(&way->dest, NULL, way->where, ask);
         return ssh && add_server(settings, ssh, way);
+    case WAY_AGENT:
+        return add_agent(state, way);
     }
     return false;
 }
@@ -173,8 +207,15 @@ renumber(struct option_state *state, unsigned count)
     for (const struct option_way *way = state->ways; way; way = way->next)
         to[i++] = way->way;
     routes_renumber(settings->routes, to);
-    if (state->via_given)
-        settings->local_way = settings->remote_way = to[state->via];
+    if (state->via_given) {
+        unsigned via = to[state->via];
+
+        settings->local_way = settings->remote_way = via;
+        /* What one agent asks for is not to leave through another because
+         * clients of -D do. */
+        if (!settings->ways[via].agent)
+            settings->agent_way = via;
+    }
     free(to);
     return true;
 }
@@ -194,6 +235,11 @@ option_way_settle(struct option_state *state, const struct sshconf_ask *ask)
             return false;
         }
         settings->local_way = destination;
+    }
+    if (option_gateway_of(state) &&
+        settings_add_reverse(settings, "", &settings->reverse_way)) {
+        fprintf(stderr, "culvert: %s\n", no_memory);
+        return false;
     }
     for (struct option_way *way = state->ways; way; way = way->next) {
         if (!settle_one(state, ask, destination, way))

@@ -4,6 +4,7 @@
  *   tcp:                        plain TCP from here
  *   ssh:                        the destination
  *   ssh://[user@]host[:port]    a further server
+ *   reverse:NAME                back through that agent of the gateway
  *
  * What they name is made once the destination and -F are known. */
 #ifndef CULVERT_PROXY_OPTION_WAY_H

@@ -192,8 +192,8 @@ check_forwards(const struct option_state *state)
     if (settings->control_word) /* the master checks */
         return true;
     if (!settings->forwards && !settings->ssh && !settings->control_master) {
-        fprintf(stderr, "culvert: nothing to do: no -D, -L, -R or -W, and no "
-                        "destination\n");
+        fprintf(stderr, "culvert: nothing to do: no -D, -L, -R, -W or "
+                        "--gateway, and no destination\n");
         usage_short(stderr);
         return false;
     }

@@ -1,5 +1,6 @@
 #include "proxy/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ clear_ways(struct settings *settings)
     for (unsigned i = 0; i < settings->way_count; i++) {
         if (settings->ways[i].ssh != settings->ssh)
             sshdest_destroy(settings->ways[i].ssh);
+        free(settings->ways[i].agent);
         free(settings->ways[i].word);
     }
     free(settings->ways);
@@ -78,6 +80,8 @@ settings_destroy(struct settings *settings)
     routes_destroy(settings->routes);
     clear_ways(settings);
     sshdest_destroy(settings->ssh);
+    sshdest_list_clear(&settings->host_keys);
+    free(settings->authorized_keys);
     free(settings->control_path);
     free(settings->control_word);
     free(settings->bind_host);
@@ -86,25 +90,57 @@ settings_destroy(struct settings *settings)
     free(settings);
 }
 
-enum err
-settings_add_way(struct settings *settings, struct sshdest *ssh,
-                 const char *word, unsigned *index)
+/* Adds a way that has all it needs, or is half made: then, and when there is
+ * no memory, frees what it has. */
+static enum err
+add_way(struct settings *settings, struct settings_way *way, bool is_whole,
+        unsigned *index)
 {
-    struct settings_way way = {ssh, strdup(word)};
     struct settings_way *ways =
         reallocarray(settings->ways, settings->way_count + 1, sizeof(*ways));
 
     if (ways)
         settings->ways = ways;
-    if (!ways || !way.word) {
-        free(way.word);
-        if (ssh != settings->ssh)
-            sshdest_destroy(ssh);
+    if (!ways || !is_whole) {
+        free(way->agent);
+        free(way->word);
+        if (way->ssh != settings->ssh)
+            sshdest_destroy(way->ssh);
         return ERR_NO_MEMORY;
     }
     *index = settings->way_count++;
-    ways[*index] = way;
+    ways[*index] = *way;
     return ERR_OK;
+}
+
+enum err
+settings_add_way(struct settings *settings, struct sshdest *ssh,
+                 const char *word, unsigned *index)
+{
+    struct settings_way way = {.ssh = ssh, .word = strdup(word)};
+
+    return add_way(settings, &way, way.word != NULL, index);
+}
+
+enum err
+settings_add_reverse(struct settings *settings, const char *agent,
+                     unsigned *index)
+{
+    struct settings_way way = {.agent = strdup(agent)};
+
+    if (asprintf(&way.word, "reverse%s%s", *agent ? ":" : "", agent) < 0)
+        way.word = NULL;
+    return add_way(settings, &way, way.agent && way.word, index);
+}
+
+bool
+settings_has_gateway(const struct settings *settings)
+{
+    const struct forward *forward = settings->forwards;
+
+    while (forward && forward->kind != FORWARD_GATEWAY)
+        forward = forward->next;
+    return forward != NULL;
 }
 
 unsigned
@@ -118,9 +154,9 @@ settings_way_of(const struct settings *settings, const struct forward *forward,
 }
 
 static bool
-is_ssh(const struct settings *settings, unsigned way)
+is_by(const struct settings_way *way, bool by_ssh)
 {
-    return settings->ways[way].ssh != NULL;
+    return by_ssh ? way->ssh != NULL : !way->ssh && !way->agent;
 }
 
 bool
@@ -129,10 +165,10 @@ settings_has_way(const struct settings *settings, bool is_remote, bool by_ssh)
     unsigned usual = is_remote ? settings->remote_way : settings->local_way;
     unsigned way;
 
-    if (is_ssh(settings, usual) == by_ssh)
+    if (is_by(&settings->ways[usual], by_ssh))
         return true;
     for (size_t i = 0; routes_at(settings->routes, i, &way); i++) {
-        if (is_ssh(settings, way) == by_ssh)
+        if (is_by(&settings->ways[way], by_ssh))
             return true;
     }
     return false;

@@ -18,10 +18,11 @@
 
 /* What speaks on a forward's listening side. */
 enum forward_kind {
-    FORWARD_SOCKS, /* -D, -R port: the client says where to, by SOCKS or HTTP
-                    * CONNECT */
-    FORWARD_FIXED, /* -L, -R: always to the same target */
-    FORWARD_STDIO, /* -W: standard input and output are the client */
+    FORWARD_SOCKS,   /* -D, -R port: the client says where to, by SOCKS or HTTP
+                      * CONNECT */
+    FORWARD_FIXED,   /* -L, -R: always to the same target */
+    FORWARD_STDIO,   /* -W: standard input and output are the client */
+    FORWARD_GATEWAY, /* --gateway: our SSH server, for agents */
 };
 
 /* Where to listen, as it was written: resolved when the listener opens. */
@@ -36,7 +37,8 @@ struct forward {
     enum forward_kind kind;
     bool is_remote; /* -R: the SSH server listens, and is asked to by the host
                      * as it was written; "localhost" for LISTEN_LOOPBACK, ""
-                     * for LISTEN_ANY. Never FORWARD_STDIO, LISTEN_UNIX */
+                     * for LISTEN_ANY. FORWARD_SOCKS or FORWARD_FIXED, never
+                     * LISTEN_UNIX */
     enum listen_where where;
     bool bind_given; /* an address was written, so that -g changes nothing */
     char host[TARGET_NAME_MAX + 1]; /* LISTEN_HOST and LISTEN_UNIX */
@@ -47,11 +49,21 @@ struct forward {
     struct forward *next;
 };
 
-/* A way out. */
+/* Where ports listen that agents ask the gateway for: sshd's GatewayPorts. */
+enum gateway_ports {
+    GATEWAY_PORTS_NO, /* on loopback, whatever they ask for */
+    GATEWAY_PORTS_YES,
+    GATEWAY_PORTS_CLIENTSPECIFIED,
+};
+
+/* A way out. With neither a server nor an agent: plain TCP from here. */
 struct settings_way {
-    struct sshdest *ssh; /* the server; NULL: plain TCP from here */
-    char *word; /* for the log: "tcp", "ssh" for the destination, and of other
-                 * servers "ssh://user@host:port" */
+    struct sshdest *ssh; /* the server, or NULL */
+    char *agent; /* back through the agent of that name; "": of the name that
+                  * the session has; or NULL */
+    char *word;  /* for the log: "tcp", "ssh" for the destination, of other
+                  * servers "ssh://user@host:port", and "reverse:NAME",
+                  * "reverse" where the session names it */
 };
 
 /* Room for the word of most; longer ones are cut. */
@@ -73,7 +85,10 @@ struct settings {
     unsigned way_count;
     unsigned local_way;    /* that sessions of local forwards leave by, */
     unsigned remote_way;   /* and those of remote ones, */
+    unsigned agent_way;    /* and what agents ask the gateway for, */
     struct routes *routes; /* unless their target says otherwise; never NULL */
+    unsigned reverse_way;  /* that of the agent "", where there is a gateway;
+                            * else SETTINGS_WAY_TCP */
 
     /* The control socket (-M, -S, ControlMaster and ControlPath by -o). */
     bool control_master; /* -M: listen on it */
@@ -84,6 +99,11 @@ struct settings {
     int family;        /* -4, -6: AF_INET, AF_INET6; else AF_UNSPEC */
     char *bind_host;   /* -b: source address or name, or NULL */
     char *bind_device; /* -B: interface, or NULL */
+
+    /* The gateway (FORWARD_GATEWAY among the forwards). */
+    struct sshdest_list host_keys;  /* --host-key: paths, in the order given */
+    char *authorized_keys;          /* --authorized-keys, or NULL */
+    enum gateway_ports agent_ports; /* -g, GatewayPorts */
 
     bool gateway_ports;           /* -g; the forwards have it applied */
     bool exit_on_forward_failure; /* any listener that fails ends the program */
@@ -121,14 +141,23 @@ void settings_destroy(struct settings *settings);
 enum err settings_add_way(struct settings *settings, struct sshdest *ssh,
                           const char *word, unsigned *index);
 
+/* Adds a way out back through an agent, with a copy of its name ("": whichever
+ * the session names). Returns as settings_add_way. */
+enum err settings_add_reverse(struct settings *settings, const char *agent,
+                              unsigned *index);
+
+/* Whether agents may dial in: there is a FORWARD_GATEWAY. */
+bool settings_has_gateway(const struct settings *settings);
+
 /* The way out of a session that came in by a forward and wants to go to target
  * (NULL: not known yet). */
 unsigned settings_way_of(const struct settings *settings,
                          const struct forward *forward,
                          const struct target *target);
 
-/* Whether a session may leave by plain TCP, or through a server: of a remote
- * forward, or of the others. */
+/* Whether a session may leave by plain TCP from here, or (by_ssh) through a
+ * server: of a remote forward, or of the others. Back through an agent is
+ * neither. */
 bool settings_has_way(const struct settings *settings, bool is_remote,
                       bool by_ssh);
 
@@ -142,15 +171,16 @@ bool settings_has_way(const struct settings *settings, bool is_remote,
 /* Whether a forward that listens on addr would let strangers connect anywhere
  * from this machine: SOCKS, beyond loopback, that may leave by plain TCP, with
  * neither a source rule nor users. Such a listener is not opened. Never one of
- * the server's (-R): who reaches that is the server's to know. */
+ * the server's (-R): who reaches that is the server's to know; nor a gateway,
+ * which asks everybody for a key or a password. */
 bool settings_open_proxy(const struct settings *settings,
                          const struct forward *forward, const union addr *addr);
 
 /* Whether a forward that listens on addr is there for whoever can reach it and
  * is opened all the same, as ssh does, with a warning: beyond loopback without
  * a source rule, to a fixed target (which leaves no room for a password), or
- * SOCKS without users that leaves through SSH servers only. Never one of the
- * server's (-R). */
+ * SOCKS without users that leaves through SSH servers and agents only. Never
+ * one of the server's (-R), nor a gateway. */
 bool settings_open_forward(const struct settings *settings,
                            const struct forward *forward,
                            const union addr *addr);

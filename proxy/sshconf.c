@@ -75,7 +75,7 @@ is_equal(const struct forward *a, const struct forward *b)
         a->where != b->where || a->bind_given != b->bind_given ||
         a->port != b->port || strcmp(a->host, b->host) != 0)
         return false;
-    return a->kind == FORWARD_SOCKS ||
+    return a->kind == FORWARD_SOCKS || a->kind == FORWARD_GATEWAY ||
            strcmp(target_format(&a->target, to_a),
                   target_format(&b->target, to_b)) == 0;
 }
@@ -286,6 +286,10 @@ sshconf_take(struct sshconf *conf, const struct sshconf_entry *entry,
     why = sshconf_value_read(entry, line, &value);
     if (!why && entry->id == SSHCONF_PERMIT_REMOTE_OPEN)
         why = check_opens(&value, text);
+    /* It is sshd's, and so our gateway's; to ssh's files it is an error. */
+    if (!why && entry->id == SSHCONF_GATEWAY_PORTS && place->file &&
+        value.number == SSHCONF_GATEWAY_CLIENTSPECIFIED)
+        why = "must be yes or no";
     if (why) {
         sshconf_value_clear(&value);
         return sshconf_fail(place, entry->name, why);

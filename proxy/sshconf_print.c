@@ -145,6 +145,29 @@ bind_text(const struct forward *forward)
     return forward->where == LISTEN_LOOPBACK ? "localhost" : forward->host;
 }
 
+/* Takes no part in ssh's own output: only where it was asked for. */
+static void
+put_gateway(const struct print *print)
+{
+    const struct settings *settings = print->settings;
+    const struct forward *each = settings->forwards;
+
+    for (; each; each = each->next) {
+        if (each->kind != FORWARD_GATEWAY)
+            continue;
+        if (each->bind_given)
+            fprintf(print->to, "gateway [%s]:%u\n", bind_text(each),
+                    each->port);
+        else
+            fprintf(print->to, "gateway %u\n", each->port);
+    }
+    for (size_t i = 0; i < settings->host_keys.count; i++)
+        fprintf(print->to, "hostkey %s\n", settings->host_keys.item[i]);
+    if (settings->authorized_keys)
+        fprintf(print->to, "authorizedkeysfile %s\n",
+                settings->authorized_keys);
+}
+
 static void
 put_forward(const struct print *print, const struct forward *forward)
 {
@@ -174,12 +197,12 @@ put_forward(const struct print *print, const struct forward *forward)
 }
 
 static void
-put_forwards(const struct print *print, char letter)
+put_forwards(const struct print *print, const char *option)
 {
     const struct forward *forward = print->settings->forwards;
 
     for (; forward; forward = forward->next) {
-        if (forward_letter(forward) == letter)
+        if (strcmp(forward_option(forward), option) == 0)
             put_forward(print, forward);
     }
 }
@@ -225,9 +248,10 @@ put_texts(const struct print *print)
                    dest->pubkey_algorithms);
     if (dest->revoked_host_keys.count > 0)
         put(print, SSHCONF_REVOKED_HOST_KEYS, dest->revoked_host_keys.item[0]);
-    put_forwards(print, 'D');
-    put_forwards(print, 'L');
-    put_forwards(print, 'R');
+    put_forwards(print, "-D");
+    put_forwards(print, "-L");
+    put_forwards(print, "-R");
+    put_gateway(print);
 }
 
 /* ssh's order ends with these. */

@@ -19,6 +19,14 @@ static const struct sshconf_choice control_master[] = {
     {"auto", SSHCONF_MASTER_AUTO},        {"ask", SSHCONF_MASTER_ASK},
     {"autoask", SSHCONF_MASTER_AUTO_ASK}, {NULL, 0}};
 
+static const struct sshconf_choice gateway_ports[] = {
+    {"yes", SSHCONF_GATEWAY_YES},
+    {"no", SSHCONF_GATEWAY_NO},
+    {"true", SSHCONF_GATEWAY_YES},
+    {"false", SSHCONF_GATEWAY_NO},
+    {"clientspecified", SSHCONF_GATEWAY_CLIENTSPECIFIED},
+    {NULL, 0}};
+
 /* DEBUG2 and DEBUG3 are the most we have, DEBUG. */
 static const struct sshconf_choice log_levels[] = {{"SILENT", LOG_QUIET},
                                                    {"QUIET", LOG_QUIET},
@@ -93,8 +101,8 @@ static const struct sshconf_entry entries[] = {
      SSHCONF_FORK_AFTER_AUTHENTICATION, NULL},
     {"GSSAPIAuthentication", SSHCONF_FORM_FLAG, SSHCONF_SERVER,
      SSHCONF_GSSAPI_AUTHENTICATION, NULL},
-    {"GatewayPorts", SSHCONF_FORM_FLAG, SSHCONF_ACTS, SSHCONF_GATEWAY_PORTS,
-     NULL},
+    {"GatewayPorts", SSHCONF_FORM_CHOICE, SSHCONF_ACTS, SSHCONF_GATEWAY_PORTS,
+     gateway_ports},
     {"GlobalKnownHostsFile", SSHCONF_FORM_WORDS, SSHCONF_SERVER,
      SSHCONF_GLOBAL_KNOWN_HOSTS_FILE, NULL},
     {"HashKnownHosts", SSHCONF_FORM_FLAG, SSHCONF_SERVER,

@@ -120,6 +120,13 @@ struct sshconf_entry {
                                            * first name is the one printed */
 };
 
+/* GatewayPorts. */
+enum sshconf_gateway {
+    SSHCONF_GATEWAY_NO,
+    SSHCONF_GATEWAY_YES,
+    SSHCONF_GATEWAY_CLIENTSPECIFIED, /* by -o, with --gateway */
+};
+
 /* ControlMaster. */
 enum sshconf_master {
     SSHCONF_MASTER_NO,

@@ -24,6 +24,7 @@ static const struct {
 } choice_faults[] = {
     {SSHCONF_ADDRESS_FAMILY, "must be any, inet or inet6"},
     {SSHCONF_CONTROL_MASTER, "must be yes, no or auto"},
+    {SSHCONF_GATEWAY_PORTS, "must be yes, no or clientspecified"},
     {SSHCONF_LOG_LEVEL, "must be QUIET, FATAL, ERROR, INFO, VERBOSE or DEBUG"},
     {SSHCONF_PUBKEY_AUTHENTICATION, "must be yes, no, unbound or host-bound"},
     {SSHCONF_STRICT_HOST_KEY_CHECKING,

@@ -7,6 +7,9 @@
 /* The answer to what means nothing without a destination. */
 #define USAGE_NEEDS_SERVER "needs a destination: [user@]host[:port]"
 
+/* And to what means nothing without a gateway. */
+#define USAGE_NEEDS_GATEWAY "needs --gateway [bind:]port"
+
 /* The answer to what this version cannot do yet. */
 #define USAGE_LATER "comes in a following version"
 

@@ -165,8 +165,8 @@ def test_what_ssh_has_and_does_nothing_here(t):
 
 
 def test_what_comes_later_says_so(t):
-    for args in (("-D", "0", "--gateway", "2222"),
-                 ("-D", "0", "--via", "reverse:agent")):
+    for args in (("-D", "0", "--config", "file"),
+                 ("-D", "0", "--metrics", "9100")):
         status, said = t.fails(*args)
         equal(status, 2, f"exit status of {args}: {said}")
         matches("following version", said, "message")

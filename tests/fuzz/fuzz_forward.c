@@ -30,7 +30,11 @@ check_parsed(enum option_forward_form form, const struct forward *forward)
     FUZZ_CHECK(!forward->is_remote || forward->where != LISTEN_UNIX);
     FUZZ_CHECK(form != OPTION_FORWARD_DYNAMIC ||
                forward->kind == FORWARD_SOCKS);
-    if (forward->kind == FORWARD_SOCKS)
+    FUZZ_CHECK((form == OPTION_FORWARD_GATEWAY) ==
+               (forward->kind == FORWARD_GATEWAY));
+    FUZZ_CHECK(forward->kind != FORWARD_GATEWAY ||
+               forward->where != LISTEN_UNIX);
+    if (forward->kind == FORWARD_SOCKS || forward->kind == FORWARD_GATEWAY)
         return;
     FUZZ_CHECK((forward->target.kind == TARGET_UNIX) ==
                (forward->target.port == 0));
@@ -90,7 +94,8 @@ check_again(const struct forward *forward)
     char spec[3 * TARGET_TEXT_MAX], a[TARGET_TEXT_MAX], b[TARGET_TEXT_MAX];
     struct forward again;
 
-    if (forward->kind == FORWARD_STDIO || !write_spec(forward, spec))
+    if (forward->kind == FORWARD_STDIO || forward->kind == FORWARD_GATEWAY ||
+        !write_spec(forward, spec))
         return;
     FUZZ_CHECK(!option_forward_parse(form, spec, &again));
     FUZZ_CHECK(again.kind == forward->kind && again.where == forward->where);
@@ -146,6 +151,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         break;
     case 'W':
         check_forward(OPTION_FORWARD_STDIO, text);
+        break;
+    case 'G':
+        check_forward(OPTION_FORWARD_GATEWAY, text);
         break;
     default:
         break;

@@ -142,7 +142,6 @@ Test(option_way, what_is_wrong_is_named)
     options_refuse(ARGS("-D1", "--route=a="), "not a way out");
     options_refuse(ARGS("-D1", "--route=a=tcp:x"), "not a way out");
     options_refuse(ARGS("-D1", "--route=a=ssh://"), "has no host");
-    options_refuse(ARGS("-D1", "--route=a=reverse:b"), "comes in a following");
     options_refuse(ARGS("-D1", "--route=a,10.0.0.1/8=tcp:"),
                    "pattern \"10.0.0.1/8\": ");
     options_refuse(ARGS("-D1", "--route=a,,b=tcp:"), "pattern \"\": ");

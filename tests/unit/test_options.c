@@ -173,10 +173,7 @@ Test(options, what_is_not_there_is_refused)
     options_refuse(ARGS("-D1", "-w", "0:0"), "-w 0:0: is not supported");
     options_refuse(ARGS("-D1", "-Ilib"), "-I lib: is not supported");
     options_refuse(ARGS("-D1", "-Qcipher"), "-Q cipher: is not supported");
-    options_refuse(ARGS("--gateway=2"), "--gateway 2: comes in a following");
-    options_refuse(ARGS("--host-key=k"), "--host-key k: comes in a");
-    options_refuse(ARGS("--authorized-keys=k"), "comes in a following");
-    options_refuse(ARGS("--via=reverse:a"), "comes in a following");
+    options_refuse(ARGS("-D1", "--config=f"), "--config f: comes in a");
     options_refuse(ARGS("-D1", "--metrics=9"), "--metrics 9: comes in a");
     options_refuse(ARGS("--connections=0", "h"), "at least 1");
 }
@@ -309,7 +306,7 @@ Test(options, no_argument_is_a_short_usage)
 
 Test(options, no_forward_is_nothing_to_do)
 {
-    options_refuse(ARGS("-v"), "no -D, -L, -R or -W");
+    options_refuse(ARGS("-v"), "no -D, -L, -R, -W or --gateway");
     options_refuse(ARGS("-D1", "-oClearAllForwardings=yes"), "nothing to do");
 }
 
