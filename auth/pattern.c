@@ -1,50 +1,9 @@
-/* fnmatch(3) is not used: what it matches depends on the locale, and it has
- * bracket expressions and backslashes, which no host name needs. */
 #include "auth/pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* '*' and '?' over the whole name. After a mismatch only the last '*' is tried
- * again, one byte further: an earlier one that takes more can not do better.
- * So it costs at most the product of the lengths. */
-static bool
-glob_matches(const char *glob, size_t glob_len, const char *name,
-             size_t name_len)
-{
-    size_t g = 0;
-    size_t n = 0;
-    size_t star = glob_len; /* the last '*' seen, if any */
-    size_t from = 0;        /* where what it takes ends */
-
-    while (n < name_len) {
-        if (g < glob_len && glob[g] == '*') {
-            star = g++;
-            from = n;
-        } else if (g < glob_len && (glob[g] == '?' || glob[g] == name[n])) {
-            g++;
-            n++;
-        } else if (star < glob_len) {
-            g = star + 1;
-            n = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (g < glob_len && glob[g] == '*')
-        g++;
-    return g == glob_len;
-}
-
-/* Copies a name in lower case, by ASCII alone: RFC 4343. */
-static void
-copy_lower(char *to, const char *from, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        to[i] =
-            from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] + 32) : from[i];
-    to[len] = 0;
-}
+#include "auth/glob.h"
 
 static size_t
 without_dots(const char *name, size_t len)
@@ -155,7 +114,7 @@ set_name(struct pattern *made, const char *host, size_t len, const char **why)
     made->name = malloc(name_len + 1);
     if (!made->name)
         return ERR_NO_MEMORY;
-    copy_lower(made->name, host, name_len);
+    glob_copy_lower(made->name, host, name_len);
     made->name_len = name_len;
     made->kind = strpbrk(made->name, "*?") ? PATTERN_GLOB : PATTERN_NAME;
     return ERR_OK;
@@ -233,7 +192,7 @@ pattern_subject_set(struct pattern_subject *subject,
     switch (target->kind) {
     case TARGET_NAME:
         subject->name_len = without_dots(target->name, strlen(target->name));
-        copy_lower(subject->name, target->name, subject->name_len);
+        glob_copy_lower(subject->name, target->name, subject->name_len);
         break;
     case TARGET_ADDR:
         subject->addrs[0] = target->addr;

@@ -1,13 +1,10 @@
 #include "auth/permitopen.h"
 
-#include <ctype.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* Room for what getservbyname_r keeps of one service. */
-#define SERVICE_BYTES 1024
+#include "auth/service.h"
 
 struct entry {
     bool any_host;
@@ -35,29 +32,6 @@ permitopen_destroy(struct permitopen *list)
         return;
     free(list->entries);
     free(list);
-}
-
-static bool
-parse_port(const char *text, uint16_t *port)
-{
-    size_t digits = strspn(text, "0123456789");
-    char room[SERVICE_BYTES];
-    struct servent service, *found = NULL;
-    unsigned long number = 0;
-
-    if (strcmp(text, "*") == 0) {
-        *port = 0;
-        return true;
-    }
-    if (digits > 0 && digits < 10 && !text[digits])
-        number = strtoul(text, NULL, 10);
-    else if (isalpha((unsigned char)*text) &&
-             getservbyname_r(text, "tcp", &service, room, sizeof(room),
-                             &found) == 0 &&
-             found)
-        number = ntohs((uint16_t)found->s_port);
-    *port = (uint16_t)number;
-    return number > 0 && number <= UINT16_MAX;
 }
 
 /* Takes HOST:PORT apart; brackets may be round a name too. Returns the port's
@@ -101,7 +75,7 @@ parse(struct entry *entry, const char *text, const char **why)
         *why = "not host:port";
         return ERR_MALFORMED;
     }
-    if (!parse_port(port, &entry->port)) {
+    if (!service_parse(port, &entry->port)) {
         *why = strchr(port, ':')
                    ? "not host:port; an IPv6 address stands in brackets"
                    : "port must be 1 to 65535, a service's name, or *";
