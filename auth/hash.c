@@ -65,7 +65,8 @@ hash_fault(const char *hash)
         return "a hash in braces is of LDAP, not of crypt(3); make one with "
                "mkpasswd or openssl passwd -6";
     if (strchr(hash, ':'))
-        return "a colon behind the hash: only user:hash is expected";
+        return "a colon behind the hash: user:hash or user:hash:agent=NAME is "
+               "expected";
     check = crypt_checksalt(hash);
     if (check != CRYPT_SALT_OK && check != CRYPT_SALT_METHOD_LEGACY &&
         check != CRYPT_SALT_TOO_CHEAP)

@@ -8,15 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/grant.h"
 #include "auth/hash.h"
 #include "auth/textfile.h"
 
 #define USER_NAME_MAX 255
 
+/* What the third field starts with. */
+#define AGENT_FIELD ":agent="
+
 struct user {
     const char *name; /* name_len bytes, no NUL */
     size_t name_len;
     const char *hash;
+    const char *agent; /* or NULL */
     size_t line;
 };
 
@@ -58,13 +63,26 @@ is_blank(const char *line, size_t len)
     return true;
 }
 
+/* Cuts the agent's name, if there is one, off a user's hash. Other fields stay
+ * for hash_fault to tell about. */
+static const char *
+cut_agent(char *hash)
+{
+    char *colon = strchr(hash, ':');
+
+    if (!colon || strncmp(colon, AGENT_FIELD, strlen(AGENT_FIELD)) != 0)
+        return NULL;
+    *colon = 0;
+    return colon + strlen(AGENT_FIELD);
+}
+
 /* Takes one line, of len bytes with a NUL behind them. */
 static enum err
 parse_line(struct users *users, const struct textfile_spot *spot, char *line,
            size_t len)
 {
     struct user *user = &users->list[users->count];
-    const char *colon = memchr(line, ':', len);
+    char *colon = memchr(line, ':', len);
     const char *fault;
 
     if (memchr(line, 0, len))
@@ -79,6 +97,7 @@ parse_line(struct users *users, const struct textfile_spot *spot, char *line,
         return textfile_fail(spot, "no user name before the colon");
     user->name = line;
     user->name_len = (size_t)(colon - line);
+    user->agent = cut_agent(colon + 1);
     user->hash = colon + 1;
     user->line = spot->line;
     if (user->name_len > USER_NAME_MAX)
@@ -87,6 +106,11 @@ parse_line(struct users *users, const struct textfile_spot *spot, char *line,
     fault = hash_fault(user->hash);
     if (fault)
         return textfile_fail(spot, "%s", fault);
+    if (user->agent && !grant_agent_is_legal(user->agent))
+        return textfile_fail(spot,
+                             "agent= is not 1 to %d of A-Z, a-z, 0-9, _ "
+                             "and -",
+                             GRANT_AGENT_MAX);
     if (users->count == 0)
         users->decoy = user->hash;
     users->count++;
@@ -223,6 +247,14 @@ find_user(const struct users *users, const char *name, size_t name_len)
             low = middle + 1;
     }
     return NULL;
+}
+
+const char *
+users_agent(const struct users *users, const uint8_t *user, size_t len)
+{
+    const struct user *known = find_user(users, (const char *)user, len);
+
+    return known ? known->agent : NULL;
 }
 
 bool

@@ -1,6 +1,7 @@
 /* The users file: lines "user:hash", with any hash of crypt(3) as mkpasswd and
- * `openssl passwd` print it. Immutable once loaded, counted by reference; any
- * thread may read it. */
+ * `openssl passwd` print it, or "user:hash:agent=NAME": by which agent that
+ * user leaves, and what an SSH login by that password is called. Immutable once
+ * loaded, counted by reference; any thread may read it. */
 #ifndef CULVERT_AUTH_USERS_H
 #define CULVERT_AUTH_USERS_H
 
@@ -18,7 +19,8 @@ struct users;
  * Returns ERR_OK and gives *users (users_unref), else an error and writes
  * "FILE:LINE: what is wrong" (or "FILE: why") to message, of size bytes. A
  * hash is never written anywhere. A file that others can write to, a user named
- * twice, an unknown kind of hash, or a file with no user is an error. */
+ * twice, an unknown kind of hash, a name that no agent can have
+ * (auth/grant.h), or a file with no user is an error. */
 enum err users_load(const char *path, struct users **users, char *message,
                     size_t size);
 
@@ -27,7 +29,7 @@ enum err users_parse(const char *text, size_t len, const char *path,
                      struct users **users, char *message, size_t size);
 
 /* Neither a line nor a file needs more: a name of 255 bytes, a hash of at most
- * 384, and a hundred thousand users. */
+ * 384, an agent of 63, and a hundred thousand users. */
 #define USERS_LINE_MAX 1024
 #define USERS_FILE_MAX (16u * 1024 * 1024)
 
@@ -37,6 +39,11 @@ struct users *users_ref(struct users *users);
 void users_unref(struct users *users);
 
 size_t users_count(const struct users *users);
+
+/* Lends the name of a user's agent; NULL when none is said, or there is no such
+ * user. */
+const char *users_agent(const struct users *users, const uint8_t *user,
+                        size_t len);
 
 /* Checks a password with crypt(3): slow on purpose, so never on a loop. An
  * unknown user costs as much as the first one in the file, and a password with

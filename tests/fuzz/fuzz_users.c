@@ -1,6 +1,7 @@
 /* The users file. Hashes are never made: their cost is the file's to choose. */
 #include "tests/fuzz/fuzz.h"
 
+#include "auth/grant.h"
 #include "auth/users.h"
 
 static enum err
@@ -18,6 +19,24 @@ parse(const char *text, size_t len, size_t size, struct users **users,
     FUZZ_CHECK(size < 4 || strncmp(message, "f:", 2) == 0);
     FUZZ_CHECK(message[size] == 0x5a);
     return err;
+}
+
+/* Whatever is asked of it, an agent is a legal one. */
+static void
+check_agents(const struct users *users, const char *text, size_t len)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        const char *agent;
+
+        if (text[i] == '\n')
+            start = i + 1;
+        if (text[i] != ':')
+            continue;
+        agent = users_agent(users, (const uint8_t *)text + start, i - start);
+        FUZZ_CHECK(!agent || grant_agent_is_legal(agent));
+    }
 }
 
 /* The line that a message names, or 0. */
@@ -67,6 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (!err) {
         count = users_count(users);
         FUZZ_CHECK(count >= 1 && count <= lines);
+        check_agents(users, text, len);
         FUZZ_CHECK(users_ref(users) == users);
         users_unref(users);
     } else {

@@ -205,6 +205,70 @@ Test(users, user_named_twice_is_an_error)
                    "f:4: the same user as in line 1");
 }
 
+/* The agent of a user, or "-". */
+static const char *
+agent(const struct users *users, const char *user)
+{
+    const char *name = users_agent(users, (const uint8_t *)user, strlen(user));
+
+    return name ? name : "-";
+}
+
+Test(users, third_field_names_an_agent)
+{
+    struct users *users =
+        parse("alice:" OPENSSL_6 ":agent=home\nbob:" OPENSSL_1
+              "\ncarol:" MKPASSWD_BCRYPT ":agent=Of-fice_2\r\n");
+
+    cr_expect_str_eq(agent(users, "alice"), "home");
+    cr_expect_str_eq(agent(users, "bob"), "-");
+    cr_expect_str_eq(agent(users, "carol"), "Of-fice_2");
+    cr_expect_str_eq(agent(users, "mallory"), "-");
+    cr_expect_null(users_agent(users, NULL, 0));
+    cr_expect(check(users, "alice", "open sesame"));
+    cr_expect(check(users, "carol", "open sesame"));
+    cr_expect(!check(users, "alice", "open sesame:agent=home"));
+    /* The first hash is that of unknown users; it is whole. */
+    cr_expect(!check(users, "mallory", "open sesame"));
+    users_unref(users);
+}
+
+Test(users, agent_that_none_can_be_is_an_error)
+{
+    char text[1024];
+    char name[65];
+    struct users *users;
+
+    memset(name, 'n', sizeof(name));
+    name[64] = 0;
+    snprintf(text, sizeof(text), "a:" OPENSSL_1 ":agent=%s", name);
+    expect_message(text,
+                   "f:1: agent= is not 1 to 63 of A-Z, a-z, 0-9, _ and -");
+    name[63] = 0;
+    snprintf(text, sizeof(text), "a:" OPENSSL_1 ":agent=%s", name);
+    users = parse(text);
+    cr_expect_str_eq(agent(users, "a"), name);
+    users_unref(users);
+    expect_message("#\na:" OPENSSL_1 ":agent=", "f:2: agent= is not 1 to 63");
+    expect_message("a:" OPENSSL_1 ":agent=a b", "f:1: agent= is not 1 to 63");
+    expect_message("a:" OPENSSL_1 ":agent=a:b", "f:1: agent= is not 1 to 63");
+    expect_message("a:" OPENSSL_1 ":agent=\"a\"", "f:1: agent= is not 1 to");
+}
+
+Test(users, other_fields_behind_the_hash_are_errors)
+{
+    static const char colon[] = "f:1: a colon behind the hash: user:hash or "
+                                "user:hash:agent=NAME is expected";
+
+    expect_message("a:" OPENSSL_1 ":", colon);
+    expect_message("a:" OPENSSL_1 ":home", colon);
+    expect_message("a:" OPENSSL_1 ":19000:0:99999:7:::", colon);
+    expect_message("a:" OPENSSL_1 "::agent=home", colon);
+    expect_message("a:" OPENSSL_1 ":Agent=home", colon);
+    expect_message("a::agent=home", "f:1: no password hash");
+    expect_message("a:hunter2:agent=home", "f:1: not a hash");
+}
+
 Test(users, overlong_line_is_an_error)
 {
     char text[USERS_LINE_MAX + 3];
