@@ -270,6 +270,20 @@ verifier_set_users(struct verifier *verifier, struct users *users)
     users_unref(before);
 }
 
+bool
+verifier_find_agent(struct verifier *verifier, const uint8_t *user, size_t len,
+                    char agent[GRANT_AGENT_MAX + 1])
+{
+    const char *name;
+
+    pthread_mutex_lock(&verifier->lock);
+    name = users_agent(verifier->users, user, len);
+    if (name)
+        memcpy(agent, name, strlen(name) + 1); /* a legal one: it has room */
+    pthread_mutex_unlock(&verifier->lock);
+    return name != NULL;
+}
+
 /* Puts a check where it belongs. */
 static enum err
 enqueue(struct verifier *verifier, struct verify *verify)

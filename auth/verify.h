@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/grant.h"
 #include "auth/users.h"
 #include "transport/base/err.h"
 #include "transport/loop/worker.h"
@@ -39,6 +40,11 @@ void verifier_destroy(struct verifier *verifier);
  * remembered; the check being hashed is still answered by the old ones.
  * Thread: any. */
 void verifier_set_users(struct verifier *verifier, struct users *users);
+
+/* Copies the name of a user's agent (users_agent) as the current users have it.
+ * Returns false, agent untouched, when none is said. Thread: any. */
+bool verifier_find_agent(struct verifier *verifier, const uint8_t *user,
+                         size_t len, char agent[GRANT_AGENT_MAX + 1]);
 
 /* Starts a check for a session on worker; the bytes are copied (and wiped
  * after use). At most VERIFY_QUEUE_MAX wait; they are served in order, and how

@@ -378,6 +378,41 @@ Test(verify, other_users_count_from_now_on)
     bench_close(&bench);
 }
 
+/* Whether the agent of "alice" is that one. */
+static bool
+finds_agent(struct verifier *verifier, const char *expected)
+{
+    char agent[GRANT_AGENT_MAX + 1] = "untouched";
+    bool found =
+        verifier_find_agent(verifier, (const uint8_t *)"alice", 5, agent);
+
+    cr_expect(found || strcmp(agent, "untouched") == 0, "%s", agent);
+    return expected ? found && strcmp(agent, expected) == 0 : !found;
+}
+
+Test(verify, agent_is_that_of_the_current_users)
+{
+    static const char text[] = "alice:" OPENSSL_5 ":agent=";
+    char line[256];
+    char name[GRANT_AGENT_MAX + 1];
+    char message[256] = "";
+    struct users *users = NULL;
+    struct bench bench;
+
+    memset(name, 'n', GRANT_AGENT_MAX);
+    name[GRANT_AGENT_MAX] = 0;
+    snprintf(line, sizeof(line), "%s%s", text, name);
+    cr_assert_eq(
+        users_parse(line, strlen(line), "f", &users, message, sizeof(message)),
+        ERR_OK, "%s", message);
+    bench_open(&bench);
+    cr_expect(finds_agent(bench.verifier, NULL));
+    verifier_set_users(bench.verifier, users);
+    users_unref(users);
+    cr_expect(finds_agent(bench.verifier, name));
+    bench_close(&bench);
+}
+
 /* Its done starts the next check. */
 struct chain {
     struct bench *bench;
