@@ -17,7 +17,7 @@ VERSION := 0.1.0
 
 # What `make run` needs, and what `make check` needs on top of it.
 DEPS_BUILD := gcc libc6-dev pkg-config libev-dev libc-ares-dev uthash-dev \
-              libcrypt-dev nettle-dev libssh-dev
+              libcrypt-dev nettle-dev libssh-dev libjansson-dev
 DEPS_TEST  := libcriterion-dev python3-minimal python3 python3-socks curl \
               netbase openssh-server openssh-client dropbear-bin \
               python3-asyncssh autossh netcat-openbsd ncat socat proxychains4 \
@@ -55,7 +55,7 @@ LINK_cover := --coverage
 
 B       := build/$(VARIANT)
 CFLAGS_ALL := $(BASE) $(OPT_$(VARIANT)) $(CFLAGS)
-LDLIBS_ALL := -lssh -lev -lcares -lcrypt -lnettle $(LDLIBS)
+LDLIBS_ALL := -lssh -lev -lcares -lcrypt -lnettle -ljansson $(LDLIBS)
 LDFLAGS_ALL := -pthread $(LINK_$(VARIANT)) $(LDFLAGS)
 
 SRC := $(sort $(wildcard transport/*.c transport/*/*.c auth/*.c proxy/*.c))

@@ -7,6 +7,7 @@
 #ifndef CULVERT_PROXY_CONTROL_H
 #define CULVERT_PROXY_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proxy/forwards.h"
@@ -27,8 +28,12 @@ struct control_config {
     void (*exit)(void *owner);
     /* -O reconnect. Returns NULL, or why not (static text). */
     const char *(*reconnect)(void *owner);
-    /* -O status: writes its lines into buf. Returns their length. */
-    size_t (*status)(void *owner, char *buf, size_t size);
+    /* -O status: writes its lines into buf, or one of JSON. Returns their
+     * length, less than size. */
+    size_t (*status)(void *owner, bool json, char *buf, size_t size);
+    /* -O kick: ends an agent's sessions, *sessions of them. Returns NULL, or
+     * why not (static text). */
+    const char *(*kick)(void *owner, const char *name, unsigned *sessions);
     void *owner;
 };
 

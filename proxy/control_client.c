@@ -220,7 +220,9 @@ cancel_forwards(struct call *call)
 static int
 tell_status(struct call *call)
 {
-    if (!ask_plainly(call, MUX_C_STATUS))
+    bool json = call->settings->log.format == LOG_JSON;
+
+    if (!ask_plainly(call, json ? MUX_C_STATUS_JSON : MUX_C_STATUS))
         return fail("read from master failed");
     if (call->answer.type != MUX_S_TEXT)
         return fail("status request failed: %s", reason(call));
@@ -239,6 +241,24 @@ reconnect(struct call *call)
     return 0;
 }
 
+static int
+kick(struct call *call)
+{
+    const char *name = call->settings->control_name;
+    struct mux_message message = {
+        .type = MUX_C_KICK, .text = name, .text_len = strlen(name)};
+    char text[128];
+
+    if (!ask(call, &message))
+        return fail("read from master failed");
+    if (call->answer.type != MUX_S_KICKED)
+        return fail("kick request for %s failed: %s", name, reason(call));
+    snprintf(text, sizeof(text), "Kicked %u session%s of %s.",
+             call->answer.number, call->answer.number == 1 ? "" : "s", name);
+    say(call, text);
+    return 0;
+}
+
 static const struct {
     const char *word;
     int (*run)(struct call *call);
@@ -250,6 +270,7 @@ static const struct {
     {"cancel", cancel_forwards},
     {"status", tell_status},
     {"reconnect", reconnect},
+    {"kick", kick},
 };
 
 /* --- the call ------------------------------------------------------------- */
@@ -293,6 +314,6 @@ control_client_run(const struct settings *settings)
         if (strcmp(words[i].word, settings->control_word) == 0)
             return run(&call, words[i].run);
     return fail("-O %s: no such command; there are check, exit, stop, "
-                "forward, cancel, status and reconnect",
+                "forward, cancel, status, reconnect and kick",
                 settings->control_word);
 }

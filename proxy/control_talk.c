@@ -4,8 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/grant.h"
 #include "proxy/control_forward.h"
 #include "proxy/control_parts.h"
+#include "proxy/option_value.h"
 #include "transport/base/log.h"
 
 /* -O status: a page of lines; what is beyond it is left out. */
@@ -109,7 +111,7 @@ reconnect(struct caller *caller)
 }
 
 static void
-tell_status(struct caller *caller)
+tell_status(struct caller *caller, bool json)
 {
     const struct control_config *config = &caller->control->config;
     char *text = malloc(STATUS_BYTES);
@@ -118,9 +120,30 @@ tell_status(struct caller *caller)
         answer_text(caller, MUX_S_FAILURE, err_text(ERR_NO_MEMORY));
         return;
     }
-    text[config->status(config->owner, text, STATUS_BYTES)] = 0;
+    text[config->status(config->owner, json, text, STATUS_BYTES)] = 0;
     answer_text(caller, MUX_S_TEXT, text);
     free(text);
+}
+
+static void
+kick(struct caller *caller, const struct mux_message *message)
+{
+    const struct control_config *config = &caller->control->config;
+    char name[GRANT_AGENT_MAX + 1] = "";
+    unsigned sessions = 0;
+    const char *why;
+
+    /* What does not fit, or has a NUL in it, is no name either. */
+    if (message->text_len < sizeof(name) &&
+        !memchr(message->text, 0, message->text_len))
+        memcpy(name, message->text, message->text_len);
+    why = option_value_agent(name);
+    if (!why)
+        why = config->kick(config->owner, name, &sessions);
+    if (why)
+        answer_text(caller, MUX_S_FAILURE, why);
+    else
+        answer(caller, MUX_S_KICKED, sessions);
 }
 
 static void
@@ -166,7 +189,13 @@ control_act(struct caller *caller, const struct mux_message *message)
         act_on_forward(caller, message);
         break;
     case MUX_C_STATUS:
-        tell_status(caller);
+        tell_status(caller, false);
+        break;
+    case MUX_C_STATUS_JSON:
+        tell_status(caller, true);
+        break;
+    case MUX_C_KICK:
+        kick(caller, message);
         break;
     case MUX_C_RECONNECT:
         reconnect(caller);
@@ -185,6 +214,7 @@ control_act(struct caller *caller, const struct mux_message *message)
     case MUX_S_ALIVE:
     case MUX_S_PORT:
     case MUX_S_TEXT:
+    case MUX_S_KICKED:
     case MUX_OTHER:
     case MUX_HELLO:
         answer_text(caller, MUX_S_FAILURE, "unsupported request");

@@ -19,6 +19,7 @@ struct sshpool;
 struct engine;
 struct fardial;
 struct farbridge;
+struct gateway;
 
 /* What the engines share. Lives longer than they do. */
 struct shared {
@@ -31,6 +32,7 @@ struct shared {
     struct sshpool *pool;      /* the destination's among them, or NULL */
     struct engine **engines;   /* by worker, entered by engine_create; there
                                 * before any session. NULL: none ever moves */
+    struct gateway *gateway;   /* where agents dial in, or NULL */
     union addr bind_v4;        /* -b, resolved */
     union addr bind_v6;
 };

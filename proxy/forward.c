@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/row.h"
+
 const char *
 forward_option(const struct forward *forward)
 {
@@ -59,4 +61,31 @@ forward_name(const struct forward *forward)
     snprintf(text, sizeof(text), "%s%s%s%s", host, port, *target ? ":" : "",
              target);
     return strdup(text);
+}
+
+static const char *
+kind_word(enum forward_kind kind)
+{
+    switch (kind) {
+    case FORWARD_SOCKS:
+        return "socks";
+    case FORWARD_FIXED:
+        return "fixed";
+    case FORWARD_STDIO:
+        return "stdio";
+    case FORWARD_GATEWAY:
+        return "gateway";
+    }
+    return "-";
+}
+
+void
+forward_fill_row(const struct forward *forward, json_t *row)
+{
+    char target[TARGET_TEXT_MAX];
+
+    row_text(row, "option", forward_option(forward));
+    row_text(row, "kind", kind_word(forward->kind));
+    if (forward->kind == FORWARD_FIXED)
+        row_text(row, "target", target_format(&forward->target, target));
 }

@@ -2,6 +2,7 @@
 #ifndef CULVERT_PROXY_FORWARD_H
 #define CULVERT_PROXY_FORWARD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "proxy/settings.h"
@@ -16,5 +17,9 @@ bool forward_is_alike(const struct forward *a, const struct forward *b);
 /* Gives what a forward is called in messages (free), as it would be typed;
  * NULL when out of memory. Not for -W. */
 char *forward_name(const struct forward *forward);
+
+/* Fills in what a row of the JSON status says of a forward: "option", "kind"
+ * (socks, fixed, gateway) and, of a fixed one, "target". */
+void forward_fill_row(const struct forward *forward, json_t *row);
 
 #endif

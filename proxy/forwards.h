@@ -10,6 +10,7 @@
 #ifndef CULVERT_PROXY_FORWARDS_H
 #define CULVERT_PROXY_FORWARDS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -103,6 +104,10 @@ void forwards_forget(struct forwards_ask *ask);
  * as they fit, and then how many more there are. Returns the length. */
 size_t forwards_describe(const struct forwards *forwards, char *buf,
                          size_t size);
+
+/* Calls row with an object (given) of the JSON status for each of the same. */
+void forwards_rows(const struct forwards *forwards,
+                   void (*row)(void *arg, json_t *row), void *arg);
 
 /* From now on none is added: those under way are not opened any more. Remote
  * ones are closed, which remotes_gone tells. Before the control worker goes. */

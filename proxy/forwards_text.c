@@ -4,6 +4,7 @@
 #include <utlist.h>
 
 #include "proxy/forwards_parts.h"
+#include "proxy/row.h"
 #include "transport/base/log.h"
 
 static const char *
@@ -92,4 +93,28 @@ forwards_describe(const struct forwards *forwards, char *buf, size_t size)
         page.len += (size_t)snprintf(buf + page.len, size - page.len,
                                      "and %u more forwards\n", page.left_out);
     return page.len;
+}
+
+void
+forwards_rows(const struct forwards *forwards,
+              void (*row)(void *arg, json_t *row), void *arg)
+{
+    const struct standing *each;
+
+    LL_FOREACH (forwards->all_, each) {
+        const struct listener *listener;
+
+        if (each->remote) {
+            json_t *made = json_object();
+
+            remote_fill_row(each->remote, made);
+            row(arg, made);
+        }
+        LL_FOREACH (each->listeners.head, listener) {
+            json_t *made = json_object();
+
+            listener_fill_row(listener, via_word(forwards), made);
+            row(arg, made);
+        }
+    }
 }

@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "proxy/forward.h"
+#include "proxy/row.h"
 #include "transport/net/listen.h"
 
 /* Both loopbacks are to get the same port; where the one that was picked for
@@ -294,6 +295,22 @@ listener_format(const struct listener *listener, const char *via_word,
                             : addr_format(&listener->addr, where),
              what, is_gateway ? "" : ", via ", is_gateway ? "" : via_word);
     return buf;
+}
+
+void
+listener_fill_row(const struct listener *listener, const char *via_word,
+                  json_t *row)
+{
+    const struct forward *forward = listener->forward;
+    char where[ADDR_TEXT_MAX];
+
+    row_text(row, "state", "listening");
+    row_text(row, "listen",
+             listener->path ? listener->path
+                            : addr_format(&listener->addr, where));
+    forward_fill_row(forward, row);
+    if (forward->kind != FORWARD_GATEWAY)
+        row_text(row, "via", via_word);
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef CULVERT_PROXY_LISTENERS_H
 #define CULVERT_PROXY_LISTENERS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -53,6 +54,10 @@ enum err listeners_open(const struct settings *settings,
  * buf. Returns it. */
 char *listener_format(const struct listener *listener, const char *via_word,
                       char *buf);
+
+/* Fills in a row of the JSON status. */
+void listener_fill_row(const struct listener *listener, const char *via_word,
+                       json_t *row);
 
 /* Says what listens: a line each. Thread: log_ready's. */
 void listeners_announce(const struct listeners *listeners,

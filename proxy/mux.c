@@ -117,8 +117,10 @@ mux_decode(const uint8_t *bytes, size_t len, struct mux_message *message)
         break;
     case MUX_S_ALIVE:
     case MUX_S_PORT:
+    case MUX_S_KICKED:
         message->number = reader_u32(&r);
         break;
+    case MUX_C_KICK:
     case MUX_S_PERMISSION_DENIED:
     case MUX_S_FAILURE:
     case MUX_S_TEXT:
@@ -132,6 +134,7 @@ mux_decode(const uint8_t *bytes, size_t len, struct mux_message *message)
     case MUX_C_PROXY:
     case MUX_C_STATUS:
     case MUX_C_RECONNECT:
+    case MUX_C_STATUS_JSON:
     case MUX_S_OK:
     case MUX_OTHER:
         break;
@@ -180,6 +183,7 @@ put_body(struct writer *w, const struct mux_message *message)
     case MUX_HELLO:
     case MUX_S_ALIVE:
     case MUX_S_PORT:
+    case MUX_S_KICKED:
         put_u32(w, message->number);
         return;
     case MUX_C_OPEN_FORWARD:
@@ -190,6 +194,7 @@ put_body(struct writer *w, const struct mux_message *message)
         put_string(w, forward->connect_host, strlen(forward->connect_host));
         put_u32(w, forward->connect_port);
         return;
+    case MUX_C_KICK:
     case MUX_S_PERMISSION_DENIED:
     case MUX_S_FAILURE:
     case MUX_S_TEXT:
@@ -203,6 +208,7 @@ put_body(struct writer *w, const struct mux_message *message)
     case MUX_C_PROXY:
     case MUX_C_STATUS:
     case MUX_C_RECONNECT:
+    case MUX_C_STATUS_JSON:
     case MUX_S_OK:
     case MUX_OTHER:
         return;

@@ -25,24 +25,27 @@
 #define MUX_PORT_UNIX 0xfffffffeu
 
 /* X(enumerator, its number on the wire). Ours are far from OpenSSH's. */
-#define MUX_TYPES(X)                             \
-    X(MUX_HELLO, 0x00000001u)                    \
-    X(MUX_C_NEW_SESSION, 0x10000002u)            \
-    X(MUX_C_ALIVE_CHECK, 0x10000004u)            \
-    X(MUX_C_TERMINATE, 0x10000005u)              \
-    X(MUX_C_OPEN_FORWARD, 0x10000006u)           \
-    X(MUX_C_CLOSE_FORWARD, 0x10000007u)          \
-    X(MUX_C_NEW_STDIO_FORWARD, 0x10000008u)      \
-    X(MUX_C_STOP_LISTENING, 0x10000009u)         \
-    X(MUX_C_PROXY, 0x1000000fu)                  \
-    X(MUX_C_STATUS, 0x63750001u)    /* ours */   \
-    X(MUX_C_RECONNECT, 0x63750002u) /* ours */   \
-    X(MUX_S_OK, 0x80000001u)                     \
-    X(MUX_S_PERMISSION_DENIED, 0x80000002u)      \
-    X(MUX_S_FAILURE, 0x80000003u)                \
-    X(MUX_S_ALIVE, 0x80000005u)                  \
-    X(MUX_S_PORT, 0x80000007u) /* remote port */ \
-    X(MUX_S_TEXT, 0xe3750001u) /* ours */
+#define MUX_TYPES(X)                               \
+    X(MUX_HELLO, 0x00000001u)                      \
+    X(MUX_C_NEW_SESSION, 0x10000002u)              \
+    X(MUX_C_ALIVE_CHECK, 0x10000004u)              \
+    X(MUX_C_TERMINATE, 0x10000005u)                \
+    X(MUX_C_OPEN_FORWARD, 0x10000006u)             \
+    X(MUX_C_CLOSE_FORWARD, 0x10000007u)            \
+    X(MUX_C_NEW_STDIO_FORWARD, 0x10000008u)        \
+    X(MUX_C_STOP_LISTENING, 0x10000009u)           \
+    X(MUX_C_PROXY, 0x1000000fu)                    \
+    X(MUX_C_STATUS, 0x63750001u)      /* ours */   \
+    X(MUX_C_RECONNECT, 0x63750002u)   /* ours */   \
+    X(MUX_C_STATUS_JSON, 0x63750003u) /* ours */   \
+    X(MUX_C_KICK, 0x63750004u)        /* ours */   \
+    X(MUX_S_OK, 0x80000001u)                       \
+    X(MUX_S_PERMISSION_DENIED, 0x80000002u)        \
+    X(MUX_S_FAILURE, 0x80000003u)                  \
+    X(MUX_S_ALIVE, 0x80000005u)                    \
+    X(MUX_S_PORT, 0x80000007u)   /* remote port */ \
+    X(MUX_S_TEXT, 0xe3750001u)   /* ours */        \
+    X(MUX_S_KICKED, 0xe3750002u) /* ours */
 
 enum mux_type {
 #define MUX_ENUM(type, number) type,
@@ -69,10 +72,12 @@ struct mux_message {
     enum mux_type type;
     uint32_t request; /* 0 in a hello */
     uint32_t number;  /* MUX_HELLO: the version; MUX_S_ALIVE: the process's id;
-                       * MUX_S_PORT: the port */
+                       * MUX_S_PORT: the port; MUX_S_KICKED: how many sessions
+                       * of an agent are ended */
     struct mux_forward forward; /* MUX_C_OPEN_FORWARD, _CLOSE_FORWARD */
-    /* MUX_S_FAILURE, _PERMISSION_DENIED, _TEXT; no NUL at the end. Lent by
-     * whoever made the message: a decoded one points into its bytes. */
+    /* MUX_S_FAILURE, _PERMISSION_DENIED, _TEXT; of MUX_C_KICK the agent's name.
+     * No NUL at the end. Lent by whoever made the message: a decoded one points
+     * into its bytes. */
     const char *text;
     size_t text_len;
 };

@@ -240,15 +240,28 @@ option_apply_master(struct option_state *state, const char *value)
 bool
 option_apply_control_word(struct option_state *state, const char *value)
 {
-    static const char *const words[] = {
-        "check", "stop", "exit", "forward", "cancel", "status", "reconnect"};
+    static const char *const words[] = {"check",     "stop",   "exit",
+                                        "forward",   "cancel", "status",
+                                        "reconnect", "kick"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(value, words[i]) == 0)
             return set_text(state, value, &state->settings->control_word);
     }
     return option_state_fail(state, "must be check, stop, exit, forward, "
-                                    "cancel, status or reconnect");
+                                    "cancel, status, reconnect or kick");
+}
+
+bool
+option_apply_control_name(struct option_state *state, const char *value)
+{
+    const char *why = option_value_agent(value);
+
+    if (!why && state->settings->control_name)
+        why = "there is a name already";
+    if (why)
+        return option_state_fail(state, why);
+    return set_text(state, value, &state->settings->control_name);
 }
 
 static bool

@@ -38,6 +38,7 @@ option_apply_fn option_apply_authorized_keys;
 /* The control socket. */
 option_apply_fn option_apply_master;
 option_apply_fn option_apply_control_word;
+option_apply_fn option_apply_control_name;
 
 /* The process and its log. */
 option_apply_fn option_apply_workers;

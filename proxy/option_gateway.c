@@ -100,6 +100,8 @@ option_gateway_settle(struct option_state *state)
 
     settings->agent_ports = ports_of(&state->conf);
     settings->gateway_ports = settings->agent_ports == GATEWAY_PORTS_YES;
+    if (state->kicks && !settings->control_name)
+        return fail("-O kick", NULL, "needs the NAME of an agent behind it");
     if (settings->control_word)
         return !gateway || check_request(state, gateway->text);
     return gateway ? check(state, gateway->text) : check_without(state);

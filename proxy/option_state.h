@@ -25,6 +25,7 @@ struct option_state {
     struct option_dest dest; /* the SSH server that was asked for */
     bool dest_given;
     bool dest_comes;         /* as an argument of its own, here or later */
+    bool kicks;              /* -O kick: that argument is an agent's name */
     struct option_way *ways; /* that --via and --route named */
     bool via_given;          /* and of these is the number via */
     unsigned via;

@@ -108,34 +108,70 @@ scan_name(struct scan *scan, const char *arg)
     return act(scan, entry);
 }
 
-/* Whether any argument is a destination, which says what --via means: also one
- * that comes later. What is no option ends the looking, as it will be told. */
-static bool
-has_destination(int argc, char **argv)
+/* Passes over the arguments of an option. Returns how many there are; sets
+ * *kicks where it is -O. */
+static int
+pass_over(char **args, bool has_next, bool *kicks)
 {
-    for (int at = 1; at < argc; at++) {
-        const char *arg = argv[at];
-        const struct option_entry *entry = NULL;
+    const char *arg = args[0] + 1;
+    const struct option_entry *entry = NULL;
+    const char *value;
 
-        if (arg[0] != '-' || !arg[1])
-            return true;
-        if (strcmp(arg, "--") == 0)
-            return at + 1 < argc;
-        if (arg[1] == '-') {
-            size_t len = strcspn(arg + 2, "=");
+    if (*arg == '-') {
+        size_t len = strcspn(++arg, "=");
 
-            entry = option_table_name(arg + 2, len);
-            at += entry && entry->takes_value && !arg[2 + len];
-            continue;
-        }
-        for (arg++; *arg; arg++) {
-            entry = option_table_letter(*arg);
-            if (!entry || entry->takes_value)
-                break;
-        }
-        at += entry && entry->takes_value && !arg[1];
+        entry = option_table_name(arg, len);
+        return 1 + (entry && entry->takes_value && !arg[len]);
     }
-    return false;
+    for (; *arg; arg++) {
+        entry = option_table_letter(*arg);
+        if (!entry || entry->takes_value)
+            break;
+    }
+    if (!entry || !entry->takes_value) /* what is no option will be told */
+        return 1;
+    value = arg[1] ? arg + 1 : has_next ? args[1] : "";
+    if (entry->letter == 'O')
+        *kicks = strcmp(value, "kick") == 0;
+    return arg[1] ? 1 : 2;
+}
+
+/* Looks for what has to be known before it comes: whether any argument is a
+ * destination, which says what --via means, or an agent's name. */
+static void
+look_ahead(struct scan *scan)
+{
+    bool any = false;
+    bool kicks = false;
+
+    for (int at = 1; at < scan->argc;) {
+        char **args = scan->argv + at;
+
+        if (strcmp(args[0], "--") == 0) {
+            any = any || at + 1 < scan->argc;
+            break;
+        }
+        if (args[0][0] == '-' && args[0][1]) {
+            at += pass_over(args, at + 1 < scan->argc, &kicks);
+        } else {
+            any = true;
+            at++;
+        }
+    }
+    scan->state.dest_comes = any && !kicks;
+    scan->state.kicks = kicks;
+}
+
+/* An argument that belongs to no option. */
+static bool
+scan_word(struct scan *scan, const char *arg)
+{
+    struct option_state *state = &scan->state;
+
+    state->option = state->kicks ? "-O kick" : "destination";
+    state->value = arg;
+    return state->kicks ? option_apply_control_name(state, arg)
+                        : option_apply_dest(state, arg);
 }
 
 static bool
@@ -149,9 +185,7 @@ scan_all(struct scan *scan)
         if (!options_end && strcmp(arg, "--") == 0) {
             options_end = true;
         } else if (options_end || arg[0] != '-' || !arg[1]) {
-            scan->state.option = "destination";
-            scan->state.value = arg;
-            if (!option_apply_dest(&scan->state, arg))
+            if (!scan_word(scan, arg))
                 return false;
         } else if (arg[1] == '-') {
             if (!scan_name(scan, arg))
@@ -284,7 +318,7 @@ options_parse(int argc, char **argv, struct settings **settings)
         fprintf(stderr, "culvert: %s\n", err_text(ERR_NO_MEMORY));
         return OPTIONS_USAGE;
     }
-    scan.state.dest_comes = has_destination(argc, argv);
+    look_ahead(&scan);
     if (scan_all(&scan))
         result = conclude(&scan.state);
     if (result == OPTIONS_RUN)

@@ -8,6 +8,8 @@
 #include "auth/permitopen.h"
 #include "auth/rules.h"
 #include "auth/sources.h"
+#include "proxy/forward.h"
+#include "proxy/row.h"
 #include "proxy/session.h"
 #include "transport/base/log.h"
 #include "transport/ssh/sshremote.h"
@@ -57,15 +59,25 @@ host_as_asked(const struct forward *forward)
     return "";
 }
 
-/* "localhost:8080 at user@host"; as remote_format. */
+/* "localhost:8080"; as remote_format. */
 static char *
-format_place(const struct remote *remote, char *buf)
+format_listen(const struct remote *remote, char *buf)
 {
     const char *host = host_as_asked(forward_of(remote));
     bool bracket = strchr(host, ':') != NULL;
 
-    snprintf(buf, REMOTE_TEXT_MAX, "%s%s%s:%u at %s", bracket ? "[" : "", host,
-             bracket ? "]" : "", remote->state.port, remote->server);
+    snprintf(buf, REMOTE_TEXT_MAX, "%s%s%s:%u", bracket ? "[" : "", host,
+             bracket ? "]" : "", remote->state.port);
+    return buf;
+}
+
+/* "localhost:8080 at user@host"; likewise. */
+static char *
+format_place(const struct remote *remote, char *buf)
+{
+    size_t len = strlen(format_listen(remote, buf));
+
+    snprintf(buf + len, REMOTE_TEXT_MAX - len, " at %s", remote->server);
     return buf;
 }
 
@@ -167,6 +179,27 @@ remote_describe(const struct remote *remote, char *buf, size_t size)
     if (remote->state.phase == SSHREMOTE_REFUSED)
         explain(remote, why, sizeof(why));
     return snprintf(buf, size, "waiting for %s: %s\n", text, why);
+}
+
+void
+remote_fill_row(const struct remote *remote, json_t *row)
+{
+    const struct settings *settings = remote->config.shared->settings;
+    const struct forward *forward = forward_of(remote);
+    bool stands = remote->state.phase == SSHREMOTE_STANDS;
+    char text[REMOTE_TEXT_MAX];
+    char why[REMOTE_WHY_MAX] = "no answer yet";
+
+    row_text(row, "state", stands ? "listening" : "waiting");
+    row_text(row, "listen", format_listen(remote, text));
+    row_text(row, "server", remote->server);
+    forward_fill_row(forward, row);
+    row_text(row, "via",
+             settings->ways[settings_way_of(settings, forward, NULL)].word);
+    if (remote->state.phase == SSHREMOTE_REFUSED)
+        explain(remote, why, sizeof(why));
+    if (!stands)
+        row_text(row, "why", why);
 }
 
 bool

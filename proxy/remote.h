@@ -3,6 +3,7 @@
 #ifndef CULVERT_PROXY_REMOTE_H
 #define CULVERT_PROXY_REMOTE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "proxy/engine.h"
@@ -63,5 +64,9 @@ void remote_announce(const struct remote *remote);
 /* Writes its line of the status into buf, with a line's end. Returns snprintf's
  * length. */
 int remote_describe(const struct remote *remote, char *buf, size_t size);
+
+/* Fills in its row of the JSON status: "state" is listening, or waiting and
+ * "why". */
+void remote_fill_row(const struct remote *remote, json_t *row);
 
 #endif

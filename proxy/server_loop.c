@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "proxy/gateway.h"
 #include "proxy/server_parts.h"
 #include "proxy/start.h"
 #include "proxy/status.h"
@@ -250,11 +251,26 @@ on_call_reconnect(void *owner)
 }
 
 static size_t
-on_call_status(void *owner, char *buf, size_t size)
+on_call_status(void *owner, bool json, char *buf, size_t size)
 {
     struct server *server = owner;
 
-    return status_write(&server->shared, &server->forwards, buf, size);
+    return status_write(&server->shared, &server->forwards, json, buf, size);
+}
+
+static const char *
+on_call_kick(void *owner, const char *name, unsigned *sessions)
+{
+    struct server *server = owner;
+    struct gateway *gateway = server->shared.gateway;
+    enum err err;
+
+    if (!gateway)
+        return "no gateway here";
+    err = gateway_kick(gateway, name, sessions);
+    if (err == ERR_NAME_NOT_FOUND)
+        return "no agent of that name is connected";
+    return err ? err_text(err) : NULL;
 }
 
 bool
@@ -268,6 +284,7 @@ server_open_control(struct server *server)
         .exit = on_call_exit,
         .reconnect = on_call_reconnect,
         .status = on_call_status,
+        .kick = on_call_kick,
         .owner = server,
     };
     enum err err;

@@ -84,6 +84,7 @@ settings_destroy(struct settings *settings)
     free(settings->authorized_keys);
     free(settings->control_path);
     free(settings->control_word);
+    free(settings->control_name);
     free(settings->bind_host);
     free(settings->bind_device);
     free(settings->users_path);

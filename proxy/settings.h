@@ -95,6 +95,7 @@ struct settings {
     char *control_path;  /* tokens expanded; or NULL */
     char *control_word;  /* -O: what to ask of the program that listens there,
                           * instead of running; or NULL */
+    char *control_name;  /* -O kick: the agent's name; else NULL */
 
     int family;        /* -4, -6: AF_INET, AF_INET6; else AF_UNSPEC */
     char *bind_host;   /* -b: source address or name, or NULL */

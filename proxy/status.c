@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "proxy/row.h"
 #include "transport/base/clock.h"
 #include "transport/base/log.h"
 #include "transport/ssh/sshpool.h"
@@ -14,6 +16,11 @@
 
 /* Kept for the links' lines, however many forwards there are. */
 #define LINKS_BYTES (8u * 1024)
+
+/* Kept for what an object of JSON has around its rows. */
+#define FRAME_BYTES 1024
+
+/* --- in lines ------------------------------------------------------------- */
 
 struct page {
     char *buf;
@@ -110,9 +117,9 @@ put_links(struct page *page, const struct shared *shared, unsigned way)
     free(rows);
 }
 
-size_t
-status_write(struct shared *shared, const struct forwards *forwards, char *buf,
-             size_t size)
+static size_t
+write_lines(struct shared *shared, const struct forwards *forwards, char *buf,
+            size_t size)
 {
     const struct settings *settings = shared->settings;
     struct page page = {.buf = buf, .size = size};
@@ -132,6 +139,124 @@ status_write(struct shared *shared, const struct forwards *forwards, char *buf,
         put_links(&page, shared, i);
     return page.len;
 }
+
+/* --- in JSON -------------------------------------------------------------- */
+
+/* Seconds and milliseconds with their fraction, and not with all the digits
+ * that a double has. */
+#define JSON_FORM (JSON_COMPACT | JSON_REAL_PRECISION(12))
+
+/* Rows, as long as they fit. */
+struct sheet {
+    json_t *rows; /* the array that is being filled */
+    size_t room;
+    unsigned left_out;
+};
+
+/* Takes row. */
+static void
+add_row(void *arg, json_t *row)
+{
+    struct sheet *sheet = arg;
+    size_t len = json_dumpb(row, NULL, 0, JSON_FORM) + 1;
+
+    if (len > sheet->room) {
+        sheet->left_out++;
+        json_decref(row);
+        return;
+    }
+    sheet->room -= len;
+    json_array_append_new(sheet->rows, row);
+}
+
+static void
+add_links(struct sheet *sheet, const struct shared *shared, unsigned way)
+{
+    char server[SETTINGS_WORD_MAX];
+    unsigned count;
+    struct sshpool_row *rows = take_rows(shared, way, &count);
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct sshpool_row *from = &rows[i];
+        json_t *row = json_object();
+
+        sshdest_format(shared->settings->ways[way].ssh, server, sizeof(server));
+        row_text(row, "server", server);
+        row_text(row, "state", state_word(from->state));
+        row_number(row, "worker", from->worker);
+        row_number(row, "channels", from->channels);
+        row_number(row, "opening", from->opening);
+        row_number(row, "in", from->in);
+        row_number(row, "out", from->out);
+        row_real(row, "rtt_ms", from->rtt_us / 1000.);
+        row_real(row, "seconds", clock_seconds() - from->since);
+        add_row(sheet, row);
+    }
+    free(rows);
+}
+
+static json_t *
+begin_object(const struct shared *shared)
+{
+    const struct settings *settings = shared->settings;
+    json_t *root = json_object();
+    char server[512];
+
+    row_text(root, "version", CULVERT_VERSION);
+    row_number(root, "pid", (uint64_t)getpid());
+    row_number(root, "workers", settings->workers);
+    row_number(root, "sessions", atomic_load(&shared->limits.open));
+    if (settings->ssh)
+        sshdest_format(settings->ssh, server, sizeof(server));
+    row_text(root, "server", settings->ssh ? server : NULL);
+    return root;
+}
+
+/* Fills one of the object's arrays; it is there also when it is empty. */
+static void
+begin_rows(struct sheet *sheet, json_t *root, const char *key)
+{
+    sheet->rows = json_array();
+    if (json_object_set_new(root, key, sheet->rows))
+        sheet->rows = NULL;
+}
+
+static size_t
+write_object(struct shared *shared, const struct forwards *forwards, char *buf,
+             size_t size)
+{
+    json_t *root = begin_object(shared);
+    struct sheet sheet = {.room = 0};
+    size_t len;
+
+    if (size > FRAME_BYTES + LINKS_BYTES)
+        sheet.room = size - FRAME_BYTES - LINKS_BYTES;
+    begin_rows(&sheet, root, "listeners");
+    forwards_rows(forwards, add_row, &sheet);
+    sheet.room += LINKS_BYTES;
+    begin_rows(&sheet, root, "links");
+    for (unsigned i = 0; i < shared->settings->way_count; i++)
+        add_links(&sheet, shared, i);
+    begin_rows(&sheet, root, "agents");
+    if (sheet.left_out > 0)
+        row_number(root, "left_out", sheet.left_out);
+    len = json_dumpb(root, buf, size - 2, JSON_FORM);
+    json_decref(root);
+    if (len > size - 2)
+        len = 0;
+    strcpy(buf + len, len > 0 ? "\n" : "");
+    return len + (len > 0);
+}
+
+size_t
+status_write(struct shared *shared, const struct forwards *forwards, bool json,
+             char *buf, size_t size)
+{
+    return json ? write_object(shared, forwards, buf, size)
+                : write_lines(shared, forwards, buf, size);
+}
+
+/* --- in the log ----------------------------------------------------------- */
 
 static void
 log_links(const struct shared *shared, unsigned way)

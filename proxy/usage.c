@@ -91,7 +91,8 @@ static const char help_server[] =
     "  -M                      listen on it\n"
     "  -S path                 where it is\n"
     "  -O command              ask who listens there, and exit: check, stop,\n"
-    "                          exit, forward, cancel, status, reconnect\n";
+    "                          exit, forward, cancel, status, reconnect,\n"
+    "                          kick NAME (an agent's sessions)\n";
 
 static const char help_process[] =
     "\n"
