@@ -29,6 +29,10 @@ enum err sshhostkeys_load(struct sshhostkeys *keys, const char *path,
                           bool *made, char print[SSHHOSTKEY_PRINT_MAX],
                           char *message, size_t size);
 
+/* Writes a key's fingerprint, as ssh-keygen -l has it. Returns false when out
+ * of memory. */
+bool sshhostkey_print(ssh_key key, char print[SSHHOSTKEY_PRINT_MAX]);
+
 /* Zeroed memory does nothing. */
 void sshhostkeys_clear(struct sshhostkeys *keys);
 

@@ -86,36 +86,57 @@ sshio_detach(struct sshio *io)
 
 /* --- in ------------------------------------------------------------------- */
 
-enum err
-sshio_fill(struct sshio *io, size_t most, size_t *got)
+static enum err
+fill(struct sshio *io, size_t most, size_t *got)
 {
     ssize_t n;
 
-    if (io->in_at < io->in_end)
-        return ERR_AGAIN;
-    if (!io->in)
-        io->in = malloc(SSHIO_FILL_BYTES);
-    if (!io->in)
-        return ERR_NO_MEMORY;
-    if (most > SSHIO_FILL_BYTES)
-        most = SSHIO_FILL_BYTES;
     do
-        n = syscall(SYS_recvfrom, io->fd, io->in, most, 0, NULL, NULL);
+        n = syscall(SYS_recvfrom, io->fd, io->in + io->in_end, most, 0, NULL,
+                    NULL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return err_from_errno(errno);
     if (n == 0)
         return ERR_EOF;
-    io->in_at = 0;
-    io->in_end = (size_t)n;
+    io->in_end += (size_t)n;
     *got = (size_t)n;
     return ERR_OK;
+}
+
+enum err
+sshio_fill(struct sshio *io, size_t most, size_t *got)
+{
+    if (io->in_at < io->in_end)
+        return ERR_AGAIN;
+    return sshio_fill_behind(io, most, got);
+}
+
+enum err
+sshio_fill_behind(struct sshio *io, size_t most, size_t *got)
+{
+    if (!io->in)
+        io->in = malloc(SSHIO_FILL_BYTES);
+    if (!io->in)
+        return ERR_NO_MEMORY;
+    if (io->in_at == io->in_end)
+        io->in_at = io->in_end = 0;
+    if (most > SSHIO_FILL_BYTES - io->in_end)
+        most = SSHIO_FILL_BYTES - io->in_end;
+    return most > 0 ? fill(io, most, got) : ERR_AGAIN;
 }
 
 size_t
 sshio_unread(const struct sshio *io)
 {
     return io->in_end - io->in_at;
+}
+
+const uint8_t *
+sshio_look(const struct sshio *io, size_t *len)
+{
+    *len = sshio_unread(io);
+    return *len > 0 ? io->in + io->in_at : NULL;
 }
 
 void

@@ -37,8 +37,15 @@ void sshio_detach(struct sshio *io);
  * not told of the last two. */
 enum err sshio_fill(struct sshio *io, size_t most, size_t *got);
 
+/* The same behind what was read before and is not taken yet, as far as there
+ * is room for it. */
+enum err sshio_fill_behind(struct sshio *io, size_t most, size_t *got);
+
 /* Bytes read ahead that libssh has not taken. */
 size_t sshio_unread(const struct sshio *io);
+
+/* Lends those bytes, until the next call that takes or reads some. */
+const uint8_t *sshio_look(const struct sshio *io, size_t *len);
 
 /* From now on libssh gets at most so many of them at once; 0: as many as it
  * asks for. */

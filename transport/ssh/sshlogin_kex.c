@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "transport/base/log.h"
+#include "transport/ssh/sshaes.h"
 #include "transport/ssh/sshhost.h"
 #include "transport/ssh/sshhost_files.h"
 #include "transport/ssh/sshknown.h"
@@ -33,31 +34,6 @@
 
 /* Those lines are told at this level. */
 #define HEARD_LEVEL SSH_LOG_DEBUG
-
-#if defined(__x86_64__) || defined(__i386__)
-#include <cpuid.h>
-static bool
-has_aes(void)
-{
-    unsigned eax, ebx, ecx, edx;
-
-    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_AES) &&
-           (ecx & bit_PCLMUL);
-}
-#elif defined(__aarch64__)
-#include <sys/auxv.h>
-static bool
-has_aes(void)
-{
-    return (getauxval(AT_HWCAP) & (1ul << 3)) != 0; /* HWCAP_AES */
-}
-#else
-static bool
-has_aes(void)
-{
-    return false;
-}
-#endif
 
 /* A line before the version. Endless ones would keep us as long as the
  * time-out allows, which may be for ever. */
@@ -117,7 +93,7 @@ set_lists(struct sshlogin_run *run, enum ssh_options_e one,
 static const char *
 default_ciphers(void)
 {
-    return has_aes() ? AES_CIPHERS "," CHACHA_CIPHERS "," OLD_CIPHERS
+    return sshaes_is_fast() ? AES_CIPHERS "," CHACHA_CIPHERS "," OLD_CIPHERS
                      : CHACHA_CIPHERS "," AES_CIPHERS "," OLD_CIPHERS;
 }
 

@@ -1,0 +1,130 @@
+#include "transport/ssh/sshserver.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "transport/ssh/sshserver_parts.h"
+
+/* How long a client has. sshd gives 120 s in all; a key exchange takes no
+ * person's time. */
+#define EXCHANGE_SECONDS 30.0
+#define WHOLE_SECONDS    120.0
+#define PEEK_SECONDS     0.3
+
+/* Destroys one of which so many loops were made to run. */
+static void
+dismantle(struct sshserver *server, unsigned running)
+{
+    for (unsigned i = 0; i < running; i++)
+        sshserver_loop_stop(&server->loops[i]);
+    for (unsigned i = 0; i < running; i++)
+        worker_join(server->loops[i].worker);
+}
+
+/* Signals are the main thread's. */
+static enum err
+create_loops(struct sshserver *server)
+{
+    sigset_t all, before;
+    enum err err = ERR_OK;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (!err && server->count < server->config.loops) {
+        err = sshserver_loop_create(&server->loops[server->count], server,
+                                    server->count);
+        server->count++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+enum err
+sshserver_create_timed(const struct sshserver_config *config,
+                       const struct sshserver_times *times,
+                       struct sshserver **result)
+{
+    struct sshserver *server = calloc(1, sizeof(*server));
+    enum err err = ERR_OK;
+
+    if (!server)
+        return ERR_NO_MEMORY;
+    server->config = *config;
+    server->times = *times;
+    pthread_mutex_init(&server->lock, NULL);
+    server->loops = calloc(config->loops, sizeof(*server->loops));
+    if (!server->loops)
+        err = ERR_NO_MEMORY;
+    else if (ssh_init() != SSH_OK)
+        err = ERR_NO_RESOURCES;
+    else
+        err = create_loops(server);
+    if (err) {
+        /* The last one made does not run. */
+        if (server->count > 0)
+            dismantle(server, server->count - 1);
+        server->stopped = true;
+        sshserver_destroy(server);
+        return err;
+    }
+    *result = server;
+    return ERR_OK;
+}
+
+enum err
+sshserver_create(const struct sshserver_config *config,
+                 struct sshserver **server)
+{
+    const struct sshserver_times times = {
+        .exchange = EXCHANGE_SECONDS,
+        .whole = WHOLE_SECONDS,
+        .peek = PEEK_SECONDS,
+    };
+
+    return sshserver_create_timed(config, &times, server);
+}
+
+/* Where memory is short, some loops listen and some don't: those that do
+ * suffice. */
+enum err
+sshserver_listen(struct sshserver *server, int fd)
+{
+    enum err err = ERR_NO_MEMORY;
+
+    for (unsigned i = 0; i < server->count; i++)
+        if (sshserver_loop_listen(&server->loops[i], fd) == ERR_OK)
+            err = ERR_OK;
+    return err;
+}
+
+void
+sshserver_stop(struct sshserver *server)
+{
+    if (server->stopped)
+        return;
+    server->stopped = true;
+    dismantle(server, server->count);
+}
+
+void
+sshserver_destroy(struct sshserver *server)
+{
+    if (!server)
+        return;
+    sshserver_stop(server);
+    for (unsigned i = 0; i < server->count; i++)
+        sshserver_loop_destroy(&server->loops[i]);
+    sshsource_clear(&server->sources);
+    pthread_mutex_destroy(&server->lock);
+    free(server->loops);
+    free(server);
+}
+
+void
+sshserver_login_drop(struct sshserver_login *login)
+{
+    if (login->session)
+        ssh_disconnect(login->session); /* closes the descriptor */
+    ssh_free(login->session);
+    free(login);
+}
