@@ -48,7 +48,7 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
      * before, and is offered with it again, is not. */
     if (chan->has_eof)
         return 0;
-    if (sshlink_lacks_memory(chan->link)) /* something before it is missing */
+    if (sshend_lacks_memory(chan->link)) /* something before it is missing */
         return 0;
     SSHLINK_COUNT(chan->link, in, came);
     went = pour_out(chan, bytes, len);

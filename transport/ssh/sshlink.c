@@ -55,26 +55,6 @@ stop_watching(struct sshlink *link)
     sshalive_stop(link);
 }
 
-/* What libssh calls a disconnect, with the server's own words behind it. */
-static const char said[] = "Received SSH_MSG_DISCONNECT: ";
-
-static bool
-was_told(const char *text)
-{
-    return strncmp(text, said, sizeof(said) - 1) == 0;
-}
-
-bool
-sshlink_lacks_memory(const struct sshlink *link)
-{
-    const char *text;
-
-    if (ssh_get_error_code(link->session) != SSH_FATAL)
-        return false;
-    text = ssh_get_error(link->session);
-    return strstr(text, "Out of memory") && !was_told(text);
-}
-
 void
 sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
 {
@@ -115,48 +95,6 @@ on_log(int priority, const char *function, const char *line, void *arg)
     sshlisten_note(arg, line);
 }
 
-static bool
-has_ended(const struct sshlink *link)
-{
-    return !ssh_is_connected(link->session) ||
-           (ssh_get_status(link->session) & SSH_CLOSED_ERROR);
-}
-
-static void
-fail_by_libssh(struct sshlink *link)
-{
-    const char *text = ssh_get_error(link->session);
-
-    if (was_told(text))
-        sshlink_fail(link, ERR_RESET, "disconnected by the server: %s",
-                     text + sizeof(said) - 1);
-    else if (!*text)
-        sshlink_fail(link, ERR_PROTOCOL,
-                     "protocol error: the server sent what can't be read");
-    else
-        sshlink_fail(link, ERR_PROTOCOL, "protocol error: %s", text);
-}
-
-/* Which channels lack something is not known: nothing more is read of any. */
-static void
-fail_by_memory(struct sshlink *link)
-{
-    struct sshchan *chan;
-
-    DL_FOREACH (link->phases[SSHCHAN_OPEN], chan)
-        chan->buffered = 0;
-    sshlink_fail(link, ERR_NO_MEMORY, "out of memory");
-}
-
-static void
-fail_by_socket(struct sshlink *link, enum err err)
-{
-    if (err == ERR_EOF)
-        sshlink_fail(link, ERR_RESET, "connection closed by the server");
-    else
-        sshlink_fail(link, err, "%s", err_text(err));
-}
-
 /* --- the pump ------------------------------------------------------------- */
 
 /* The answer that has the port in it may be there, and nothing behind it that
@@ -186,7 +124,7 @@ dispatch(struct sshlink *link)
 
         sshio_portion(link->io, in_bits ? PORTION_BYTES : 0);
         ssh_event_dopoll(link->event, 0);
-        if (has_ended(link) || sshlink_lacks_memory(link))
+        if (sshend_is_over(link) || sshend_lacks_memory(link))
             break;
         if (in_bits)
             look_for_port(link);
@@ -194,13 +132,14 @@ dispatch(struct sshlink *link)
     }
     sshio_listen(link->io, false);
     ssh_set_log_userdata(NULL);
-    if (sshlink_lacks_memory(link))
-        fail_by_memory(link);
-    else if (has_ended(link))
-        fail_by_libssh(link);
+    if (sshend_lacks_memory(link))
+        sshend_by_memory(link);
+    else if (sshend_is_over(link))
+        sshend_by_libssh(link);
     else if (link->is_overrun)
         sshlink_fail(link, ERR_PROTOCOL,
-                     "the server sends more than a channel's window");
+                     "the %s sends more than a channel's window",
+                     sshend_peer_word(link));
     else if (stuck)
         sshlink_fail(link, ERR_PROTOCOL, "libssh reads no more");
 }
@@ -216,7 +155,7 @@ pump(struct sshlink *link)
     if (err == ERR_AGAIN)
         return;
     if (err) {
-        fail_by_socket(link, err);
+        sshend_by_socket(link, err);
         return;
     }
     link->owes_ack = got < BULK_BYTES;
@@ -258,7 +197,7 @@ flush(struct sshlink *link)
     sshlink_flush_libssh(link);
     err = sshio_flush(link->io);
     if (err && err != ERR_AGAIN)
-        fail_by_socket(link, err);
+        sshend_by_socket(link, err);
     else
         watch(link);
     atomic_store_explicit(&link->load->unsent, (unsigned)sshio_unsent(link->io),
@@ -377,6 +316,11 @@ create(const struct sshlink_config *config)
     link->load = config->load;
     link->down = config->down;
     link->offered = config->offered;
+    link->listen_asked = config->listen_asked;
+    link->session_asked = config->session_asked;
+    link->serves = config->serves;
+    /* It may have asked for something while it logged in. */
+    link->has_news = config->serves;
     link->arg = config->arg;
     link->session = config->session;
     link->task.run = on_task;
@@ -417,8 +361,10 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
     if (err)
         goto fail;
     ssh_set_blocking(link->session, 0);
-    /* What the server asks for waits for sshoffer_look. */
+    /* What the peer asks for waits for sshoffer_look. */
     ssh_set_message_callback(link->session, NULL, NULL);
+    if (link->serves)
+        sshasked_start(link);
     sshsocket_set(link);
     set_watchers(link);
     if (link->dest->server_nodelay)
@@ -483,6 +429,12 @@ sshlink_destroy(struct sshlink *link)
     link->io = NULL;
     link->load = NULL;
     sshlink_let_go(link);
+}
+
+double
+sshlink_heard(const struct sshlink *link)
+{
+    return link->heard;
 }
 
 unsigned

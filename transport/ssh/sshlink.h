@@ -1,5 +1,6 @@
 /* A link: one authenticated libssh session, pumped on one worker, and the
- * channels on it.
+ * channels on it. We are the session's client, or its server: then the link
+ * serves.
  *
  * The socket is read ahead and written behind libssh's back (sshio), so that
  * its 4,096-byte reads and its writes cost no system calls. Each turn of the
@@ -34,13 +35,41 @@ struct sshlink_load {
     atomic_uint rtt_us;   /* of the path, by the kernel; 0: unknown */
 };
 
-/* A channel that the server wants to open: a connection to a port that it
- * listens on for us (forwarded-tcpip, RFC 4254 7.2). */
+enum sshlink_offer_kind {
+    /* By a server: a connection to a port that it listens on for us
+     * (forwarded-tcpip, RFC 4254 7.2). */
+    SSHLINK_FORWARDED,
+    /* To a link that serves: one to where the peer wants to go (direct-tcpip),
+     * and a session (6.1). */
+    SSHLINK_DIRECT,
+    SSHLINK_SESSION,
+};
+
+/* A channel that the peer wants to open. */
 struct sshlink_offer {
+    enum sshlink_offer_kind kind;
     struct stream *stream; /* given; not yet accepted (stream.h) */
-    const char *address;   /* the one that was asked for, more or less; lent */
+    const char *address;   /* FORWARDED: the one that was asked for, more or
+                            * less; DIRECT: the host; lent */
     unsigned port;         /* and its port */
     union addr peer;       /* who connected there; or AF_UNSPEC */
+};
+
+/* To a link that serves: the peer wants us to listen, or no longer
+ * (tcpip-forward and cancel-tcpip-forward, RFC 4254 7.1). */
+struct sshlink_asked {
+    const char *address; /* as the peer has it; lent */
+    unsigned port;       /* 0: we pick one */
+    bool ends;
+    unsigned bound; /* the answer: the port, where it is granted */
+};
+
+/* What the peer of a link that serves asks for by a session (RFC 4254 6). */
+enum sshlink_request {
+    SSHLINK_PTY,
+    SSHLINK_SHELL,
+    SSHLINK_EXEC, /* a command, a subsystem */
+    SSHLINK_ELSE,
 };
 
 struct sshlink_config {
@@ -49,6 +78,8 @@ struct sshlink_config {
     ssh_session session;        /* taken, with its descriptor, which it was
                                  * given by SSH_OPTIONS_FD */
     struct sshlink_load *load;  /* borrowed until destroy; zeroed by it */
+    bool serves; /* we are the server; of dest counts only how it is asked
+                  * whether it lives */
     /* It has ended by itself: the server left, the network broke, nothing was
      * heard within alive_interval x alive_count_max. text (lent) says what
      * happened. Called once, from the loop; destroy is due then. Its streams
@@ -56,6 +87,13 @@ struct sshlink_config {
     void (*down)(void *arg, enum err err, const char *text);
     /* Called from the loop for each offer; NULL: all are refused. */
     void (*offered)(void *arg, const struct sshlink_offer *offer);
+    /* Where it serves: returns ERR_OK where that is granted. Called from inside
+     * of libssh, as answers go in order: it may not call the link. */
+    enum err (*listen_asked)(void *arg, struct sshlink_asked *asked);
+    /* Where it serves: returns whether a request by a session that was accepted
+     * is granted. Called from the loop. */
+    bool (*session_asked)(void *arg, struct stream *stream,
+                          enum sshlink_request request);
     void *arg;
 };
 
@@ -73,10 +111,22 @@ void sshlink_destroy(struct sshlink *link);
  * when it went down. */
 unsigned sshlink_streams(const struct sshlink *link);
 
+/* When bytes came last: clock_seconds(). */
+double sshlink_heard(const struct sshlink *link);
+
+/* What a session that was accepted came to: its exit status, before it is
+ * closed (RFC 4254 6.10). */
+void sshlink_send_exit(struct stream *session, unsigned status);
+
 /* A channel being opened. Embedded in its owner, who sets the first part. */
 struct sshlink_open {
     const struct target *target; /* borrowed until done or cancel */
     union addr client;           /* the originator told, or AF_UNSPEC */
+    const char
+        *listened; /* where the link serves: the channel is a connection
+                    * to a port that we listen on for the peer, by the
+                    * address that it asked for (borrowed likewise), and */
+    unsigned listened_port; /* the port that it knows; target is NULL */
     void (*done)(struct sshlink_open *open);
     void *owner;
 
@@ -87,7 +137,8 @@ struct sshlink_open {
 };
 
 /* Opens direct-tcpip (RFC 4254 7.2) to a name or address, which the server
- * resolves; direct-streamlocal@openssh.com to a path. After it done runs
+ * resolves; direct-streamlocal@openssh.com to a path; forwarded-tcpip where the
+ * link serves. After it done runs
  * exactly once, later, from the loop; after cancel never. */
 void sshlink_open_start(struct sshlink *link, struct sshlink_open *open);
 

@@ -1,5 +1,5 @@
 /* The inside of a link, shared by its parts alone: sshlink, sshchan, sshopen,
- * sshlisten, sshoffer, sshrun, sshalive, sshsocket.
+ * sshlisten, sshoffer, sshasked, sshend, sshrun, sshalive, sshsocket.
  *
  * A channel is in one phase at a time:
  *
@@ -67,6 +67,7 @@ struct sshchan {
     bool has_eof;    /* the peer has sent its end */
     bool has_close;  /* the peer has closed */
     bool sent_close;
+    bool is_session;
     bool is_bulk; /* the last write was more than a keystroke's worth */
 
     const struct stream_sink *sink; /* where bytes may go at once, or NULL */
@@ -90,9 +91,14 @@ struct sshlink {
     struct sshlink_load *load;
     void (*down)(void *arg, enum err err, const char *text);
     void (*offered)(void *arg, const struct sshlink_offer *offer);
+    enum err (*listen_asked)(void *arg, struct sshlink_asked *asked);
+    bool (*session_asked)(void *arg, struct stream *stream,
+                          enum sshlink_request request);
     void *arg;
+    bool serves;
 
-    ssh_session session; /* NULL once destroyed */
+    ssh_session session;                 /* NULL once destroyed */
+    struct ssh_callbacks_struct globals; /* where it serves */
     ssh_event event;
     struct sshio *io;
     int fd;
@@ -150,11 +156,6 @@ struct sshlink {
 
 /* --- sshlink.c ------------------------------------------------------------ */
 
-/* libssh has run out of memory while it took what came: it drops a channel's
- * bytes then, buffer and all, and goes on; to read from that channel would be a
- * crash. */
-bool sshlink_lacks_memory(const struct sshlink *link);
-
 /* The link has ended; the first reason counts. text: printf's. Safe anywhere
  * but in a callback of libssh's. */
 void sshlink_fail(struct sshlink *link, enum err err, const char *format, ...)
@@ -181,6 +182,25 @@ void sshlink_flush_libssh(struct sshlink *link);
 
 /* One thing less refers to the link. */
 void sshlink_let_go(struct sshlink *link);
+
+/* --- sshend.c ------------------------------------------------------------- */
+
+/* "server", or "peer" where the link serves. */
+const char *sshend_peer_word(const struct sshlink *link);
+
+/* libssh has run out of memory while it took what came: it drops a channel's
+ * bytes then, buffer and all, and goes on; to read from that channel would be a
+ * crash. */
+bool sshend_lacks_memory(const struct sshlink *link);
+
+/* Whether the session is over, as libssh has it. */
+bool sshend_is_over(const struct sshlink *link);
+
+/* Fails the link: for what libssh says, for what it lacked, for the socket's
+ * sake. */
+void sshend_by_libssh(struct sshlink *link);
+void sshend_by_memory(struct sshlink *link);
+void sshend_by_socket(struct sshlink *link, enum err err);
 
 /* --- sshsocket.c ---------------------------------------------------------- */
 
@@ -326,6 +346,14 @@ void sshoffer_refuse(struct sshchan *chan);
 
 /* The session is about to go: what belongs to it goes. */
 void sshoffer_forget(struct sshchan *chan);
+
+/* --- sshasked.c ----------------------------------------------------------- */
+
+/* Has what the peer asks for beside channels come to us. */
+void sshasked_start(struct sshlink *link);
+
+/* A request by a session (taken). Not to be called inside libssh. */
+void sshasked_take(struct sshlink *link, ssh_message message);
 
 /* --- sshopen.c ------------------------------------------------------------ */
 

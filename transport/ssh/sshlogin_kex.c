@@ -94,7 +94,7 @@ static const char *
 default_ciphers(void)
 {
     return sshaes_is_fast() ? AES_CIPHERS "," CHACHA_CIPHERS "," OLD_CIPHERS
-                     : CHACHA_CIPHERS "," AES_CIPHERS "," OLD_CIPHERS;
+                            : CHACHA_CIPHERS "," AES_CIPHERS "," OLD_CIPHERS;
 }
 
 static bool

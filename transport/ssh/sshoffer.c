@@ -1,5 +1,5 @@
-/* What the server asks for by itself: channels to ports that it listens on for
- * us, and all else, which is refused.
+/* What the peer asks for by itself: channels, requests of sessions, and all
+ * else, which is refused.
  *
  * libssh frees a message when its callback returns, so there is none: messages
  * wait in libssh's queue until the round is over, and one that offers a channel
@@ -30,34 +30,49 @@ read_peer(ssh_message message, union addr *peer)
         addr_parse(peer, host, strlen(host), (uint16_t)port);
 }
 
+/* Whether a message offers a channel of a kind that we know. */
+static bool
+is_offer(const struct sshlink *link, ssh_message message,
+         enum sshlink_offer_kind *kind)
+{
+    int subtype = ssh_message_subtype(message);
+
+    if (!link->offered || ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN)
+        return false;
+    if (link->serves && subtype == SSH_CHANNEL_SESSION) {
+        *kind = SSHLINK_SESSION;
+        return true;
+    }
+    *kind = link->serves ? SSHLINK_DIRECT : SSHLINK_FORWARDED;
+    return subtype == (link->serves ? SSH_CHANNEL_DIRECT_TCPIP
+                                    : SSH_CHANNEL_FORWARDED_TCPIP) &&
+           ssh_message_channel_request_open_destination(message);
+}
+
 static void
-offer(struct sshlink *link, ssh_message message)
+offer(struct sshlink *link, ssh_message message, enum sshlink_offer_kind kind)
 {
     struct sshchan *chan = sshchan_create(link);
-    struct sshlink_offer offer;
+    struct sshlink_offer offer = {.kind = kind};
 
     if (!chan) {
         refuse(link, message);
         return;
     }
     chan->offer = message;
+    chan->is_session = kind == SSHLINK_SESSION;
     sshchan_set_phase(chan, SSHCHAN_OFFERED);
     link->streams++;
     offer.stream = &chan->stream;
-    offer.address = ssh_message_channel_request_open_destination(message);
-    offer.port =
-        (unsigned)ssh_message_channel_request_open_destination_port(message);
-    read_peer(message, &offer.peer);
+    offer.peer.sa.sa_family = AF_UNSPEC;
+    if (kind != SSHLINK_SESSION) {
+        offer.address = ssh_message_channel_request_open_destination(message);
+        offer.port =
+            (unsigned)ssh_message_channel_request_open_destination_port(
+                message);
+        read_peer(message, &offer.peer);
+    }
     link->offered(link->arg, &offer);
-}
-
-static bool
-is_ours(const struct sshlink *link, ssh_message message)
-{
-    return link->offered &&
-           ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN &&
-           ssh_message_subtype(message) == SSH_CHANNEL_FORWARDED_TCPIP &&
-           ssh_message_channel_request_open_destination(message);
 }
 
 void
@@ -66,10 +81,15 @@ sshoffer_look(struct sshlink *link)
     while (!link->is_down && !link->has_destroyed) {
         ssh_message message = ssh_message_get(link->session);
 
+        enum sshlink_offer_kind kind;
+
         if (!message)
             return;
-        if (is_ours(link, message))
-            offer(link, message);
+        if (is_offer(link, message, &kind))
+            offer(link, message, kind);
+        else if (link->serves &&
+                 ssh_message_type(message) == SSH_REQUEST_CHANNEL)
+            sshasked_take(link, message);
         else
             refuse(link, message);
     }

@@ -7,6 +7,7 @@
  * with every open. */
 #include "transport/ssh/sshlink_parts.h"
 
+#include <libssh/server.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -60,7 +61,7 @@ sshopen_note(struct sshlink *link, const char *line)
         return;
     /* Only noted: this is inside of libssh. The task that tells comes later. */
     settle(chan, sshreason_err(reason, text));
-    if (chan->err == ERR_PROHIBITED)
+    if (chan->err == ERR_PROHIBITED && !link->serves)
         explain_prohibited(link, text);
 }
 
@@ -101,9 +102,15 @@ ask(struct sshchan *chan)
     const struct target *target = open->target;
     char client[ADDR_TEXT_MAX];
     char host[ADDR_TEXT_MAX];
-    const char *name = target->name;
-    unsigned port = target->port;
+    const char *name;
+    unsigned port;
 
+    if (open->listened)
+        return ssh_channel_open_reverse_forward(
+            chan->channel, open->listened, (int)open->listened_port,
+            host_of(&open->client, client), addr_port(&open->client));
+    name = target->name;
+    port = target->port;
     if (target->kind == TARGET_UNIX)
         return ssh_channel_open_forward_unix(chan->channel, target->name,
                                              host_of(&open->client, client),
@@ -171,8 +178,8 @@ sshlink_open_start(struct sshlink *link, struct sshlink_open *open)
         return;
     }
     rc = ask(chan);
-    if (rc == SSH_ERROR && open->target->kind == TARGET_UNIX &&
-        ssh_is_connected(link->session)) {
+    if (rc == SSH_ERROR && !open->listened &&
+        open->target->kind == TARGET_UNIX && ssh_is_connected(link->session)) {
         /* Not asked for at all: libssh knows of no server but OpenSSH that
          * could do it. */
         settle(chan, ERR_UNKNOWN_CHANNEL);
