@@ -24,6 +24,7 @@ DEPS_TEST  := libcriterion-dev python3-minimal python3 python3-socks curl \
               iperf3 iproute2 procps chromium
 # For single targets, installed by them.
 DEPS_CLANG := clang libclang-rt-14-dev llvm
+DEPS_DEMO  := openssh-client curl python3
 DEPS_LINT  := clang-format clang-tidy cppcheck mandoc
 DEPS_BENCH := microsocks dante-server gnuplot-nox
 DEPS_VALGRIND := valgrind
@@ -74,7 +75,7 @@ ALL_C := $(SRC) $(HEADERS) $(UNIT) $(TSAN_SRC) $(wildcard tests/unit/*.h) \
          $(wildcard tests/fuzz/*.c) $(wildcard tests/tools/*.c) \
          $(wildcard bench/*.c)
 
-.PHONY: all program run check check-variant test-programs asan ubsan tsan \
+.PHONY: all program run demo deps-demo check check-variant test-programs asan ubsan tsan \
         memcheck fuzz soak cover bench bench-programs format format-check tidy \
         lint headers layers man install uninstall deps deps-test deps-clang \
         deps-lint deps-bench clean
@@ -154,6 +155,9 @@ deps:
 deps-test: deps
 	$(call install_packages,$(DEPS_TEST))
 
+deps-demo: deps
+	$(call install_packages,$(DEPS_DEMO))
+
 deps-clang:
 	$(call install_packages,$(DEPS_CLANG))
 
@@ -166,6 +170,10 @@ deps-bench: deps-test
 run: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	./culvert -D 1080
+
+demo: deps deps-demo
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@contrib/demo ./culvert
 
 # --- tests --------------------------------------------------------------------
 

@@ -1,9 +1,12 @@
 #include "proxy/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proxy/fardial.h"
 #include "proxy/session.h"
+#include "transport/reverse/registry.h"
 #include "transport/table.h"
 
 /* How long a client that was refused may take to read the answer and close
@@ -39,10 +42,18 @@ create_ways(struct engine *engine, const char **why)
         return ERR_NO_MEMORY;
     for (unsigned i = 0; i < settings->way_count; i++) {
         struct engine_way *way = &engine->ways[engine->way_count];
+        const char *agent = settings->ways[i].agent;
         struct sshpool *pool = shared->pools ? shared->pools[i] : NULL;
-        enum err err = transport_create(
-            pool ? "ssh:" : "tcp:", &engine->connector, pool, &way->via, why);
+        char uri[16 + REGISTRY_NAME_MAX] = "tcp:";
+        enum err err;
 
+        if (agent)
+            snprintf(uri, sizeof(uri), "reverse:%s", agent);
+        else if (pool)
+            strcpy(uri, "ssh:");
+        err = transport_create(uri, &engine->connector,
+                               agent ? (void *)shared->registry : pool,
+                               &way->via, why);
         if (err)
             return err;
         way->word = settings->ways[i].word;

@@ -16,6 +16,8 @@
 
 struct session;
 struct sshpool;
+struct registry;
+struct gateway;
 struct engine;
 struct fardial;
 struct farbridge;
@@ -30,9 +32,10 @@ struct shared {
     struct sshpool **pools;    /* by way out, as in settings; of plain TCP
                                 * NULL. NULL altogether: nothing but that */
     struct sshpool *pool;      /* the destination's among them, or NULL */
+    struct gateway *gateway;   /* for agents; or NULL */
+    struct registry *registry; /* of the agents; or NULL */
     struct engine **engines;   /* by worker, entered by engine_create; there
                                 * before any session. NULL: none ever moves */
-    struct gateway *gateway;   /* where agents dial in, or NULL */
     union addr bind_v4;        /* -b, resolved */
     union addr bind_v6;
 };

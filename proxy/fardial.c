@@ -1,5 +1,6 @@
 #include "proxy/fardial.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -12,7 +13,9 @@ struct fardial {
     struct engine *home;
     struct engine *far;
     unsigned way;
-    struct target target; /* a copy: the session may go meanwhile */
+    /* Copies: the session may go meanwhile. */
+    struct target target;
+    char agent[TARGET_NAME_MAX + 1];
 
     /* The session's side. */
     struct dial *asked;
@@ -220,6 +223,10 @@ fardial_start(struct engine *home, struct engine *far, unsigned way,
     made->asked = dial;
     made->fd = -1;
     made->dial.target = &made->target;
+    if (dial->agent) {
+        snprintf(made->agent, sizeof(made->agent), "%s", dial->agent);
+        made->dial.agent = made->agent;
+    }
     made->dial.client = dial->client;
     made->dial.want_local = dial->want_local;
     made->dial.permit = is_addr_permitted;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/agentname.h"
 #include "transport/wire/http.h"
 #include "transport/wire/socks4.h"
 #include "transport/wire/socks5.h"
@@ -19,6 +20,8 @@ handshake_create(bool need_password)
         return NULL;
     /* Not calloc: clearing the buffers costs more than all the rest. */
     hs->need_password = need_password;
+    hs->wants_agent = false;
+    *hs->agent = 0;
     hs->protocol = HANDSHAKE_UNKNOWN;
     hs->phase = HANDSHAKE_HELLO;
     hs->in = NULL;
@@ -109,6 +112,14 @@ refuse(struct handshake *hs, enum err err)
     return fail(hs, err);
 }
 
+/* Takes "@AGENT" off the end of a user name, if it is there. */
+static void
+take_agent(struct handshake *hs, const uint8_t *user, uint8_t *user_len)
+{
+    if (hs->wants_agent)
+        *user_len = (uint8_t)agentname_cut_user(user, *user_len, hs->agent);
+}
+
 static enum handshake_step
 asked(struct handshake *hs, const struct target *target)
 {
@@ -145,6 +156,7 @@ step_socks4(struct handshake *hs)
     /* A user id is a claim, not an identity. */
     if (hs->need_password)
         return refuse(hs, ERR_AUTH_FAILED);
+    take_agent(hs, request.user, &request.user_len);
     if (request.command != SOCKS4_CONNECT)
         return refuse(hs, ERR_BAD_COMMAND);
     if (request.err)
@@ -169,6 +181,8 @@ step_http(struct handshake *hs)
         break;
     }
     hs->in_at += used;
+    if (request.has_credentials)
+        take_agent(hs, request.credentials.user, &request.credentials.user_len);
     if (request.err == ERR_BAD_COMMAND) {
         hs->out_len += http_write_not_proxy((char *)out_room(hs));
         step = fail(hs, request.err);
@@ -195,7 +209,10 @@ static enum socks5_method
 choose_method(const struct handshake *hs,
               const struct socks5_greeting *greeting)
 {
-    if (!hs->need_password && socks5_offers(greeting, SOCKS5_NO_AUTH))
+    if (!hs->need_password && socks5_offers(greeting, SOCKS5_CULVERT))
+        return SOCKS5_CULVERT;
+    if (!hs->need_password && socks5_offers(greeting, SOCKS5_NO_AUTH) &&
+        !(hs->wants_agent && socks5_offers(greeting, SOCKS5_PASSWORD)))
         return SOCKS5_NO_AUTH;
     if (socks5_offers(greeting, SOCKS5_PASSWORD))
         return SOCKS5_PASSWORD;
@@ -244,6 +261,7 @@ step_socks5_password(struct handshake *hs)
         break;
     }
     hs->in_at += used;
+    take_agent(hs, hs->credentials.user, &hs->credentials.user_len);
     if (hs->need_password)
         return verify(hs);
     hs->phase = HANDSHAKE_VERIFYING;

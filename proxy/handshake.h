@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/grant.h"
 #include "transport/base/addr.h"
 #include "transport/base/err.h"
 #include "transport/base/target.h"
@@ -47,6 +48,8 @@ enum handshake_phase {
 
 struct handshake {
     bool need_password; /* a user name and password are required */
+    bool wants_agent;   /* a user name may name an agent: "user@AGENT"; it is
+                         * asked for where it is offered. Set by the owner */
     enum handshake_protocol protocol;
     enum handshake_phase phase;
 
@@ -61,7 +64,8 @@ struct handshake {
 
     enum err err;
     struct target target;
-    /* With HANDSHAKE_VERIFY; wiped by handshake_verified. */
+    char agent[GRANT_AGENT_MAX + 1]; /* that it named; or "" */
+    /* With HANDSHAKE_VERIFY, without "@AGENT"; wiped by handshake_verified. */
     struct wire_credentials credentials;
 };
 

@@ -8,6 +8,7 @@
 
 #include "auth/verify.h"
 #include "proxy/background.h"
+#include "proxy/gateway.h"
 #include "proxy/prompt.h"
 #include "proxy/server_parts.h"
 #include "proxy/start.h"
@@ -79,6 +80,20 @@ create_pools(struct server *server)
 }
 
 static bool
+create_gateway(struct server *server)
+{
+    enum err err;
+
+    if (!settings_has_gateway(server->settings))
+        return true;
+    err = gateway_create(&server->shared, server->control,
+                         &server->shared.gateway);
+    if (err == ERR_MALFORMED)
+        server->status = EXIT_USAGE;
+    return !err;
+}
+
+static bool
 create_slots(struct server *server)
 {
     unsigned count = server->settings->workers;
@@ -119,7 +134,8 @@ create_workers(struct server *server)
                 settings->max_per_source, descriptors,
                 start_count_reserved(shared, settings->workers));
     shared->limits.per_session = start_count_per_session(settings);
-    if (!create_pools(server) || !create_slots(server))
+    if (!create_pools(server) || !create_gateway(server) ||
+        !create_slots(server))
         return false;
     server->forwards = (struct forwards){
         .settings = settings,
@@ -200,6 +216,14 @@ on_remotes_answered(void *arg, size_t refused)
 }
 
 static void
+on_gateway(void *arg, int fd)
+{
+    struct server *server = arg;
+
+    gateway_listen(server->shared.gateway, fd);
+}
+
+static void
 on_remotes_gone(void *arg)
 {
     server_end_if_empty(arg);
@@ -220,6 +244,7 @@ open_all(struct server *server)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     server->forwards.remotes_answered = on_remotes_answered;
     server->forwards.remotes_gone = on_remotes_gone;
+    server->forwards.on_gateway = on_gateway;
     server->forwards.arg = server;
     if (!failed && forwards_ask_remotes(&server->forwards, &asked)) {
         log_write(LOG_FATAL, "cannot start: %s", err_text(ERR_NO_MEMORY));
@@ -404,6 +429,7 @@ clean_up(struct server *server)
     /* What is heard of from now on changes nothing any more. */
     server->forwards.remotes_gone = NULL;
     forwards_stop(&server->forwards);
+    gateway_stop(server->shared.gateway);
     end_workers(server);
     if (server->stdio)
         finish_stdio(server);
@@ -418,6 +444,7 @@ clean_up(struct server *server)
     if (server->cred)
         sshcred_destroy(server->cred);
     prompt_destroy(server->prompt);
+    gateway_destroy(server->shared.gateway);
     if (server->shared.verifier)
         verifier_destroy(server->shared.verifier);
     limits_destroy(&server->shared.limits);

@@ -101,6 +101,7 @@ drain(struct server *server)
     }
     server->draining = true;
     forwards_stop(&server->forwards);
+    gateway_stop(server->shared.gateway);
     for (unsigned i = 0; i < server->started; i++)
         slot_drain(&server->slots[i]);
     if (wait > 0) {
@@ -122,6 +123,8 @@ reload(struct server *server)
     for (unsigned i = 0; i < server->started; i++)
         slot_reload(&server->slots[i]);
     start_reload_users(&server->shared);
+    if (server->shared.gateway)
+        gateway_reload(server->shared.gateway);
     log_write(LOG_INFO, "reloaded");
 }
 

@@ -1,5 +1,6 @@
 #include "proxy/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -53,8 +54,10 @@ free_session(struct session *session)
     limits_leave(&engine->shared->limits, &session->peer, session->entered);
     DL_DELETE(engine->sessions, session);
     engine->session_count--;
+    free(session->goal);
     free(session->target_text);
     free(session->user);
+    free(session->agent);
     free(session);
     if (engine->on_gone)
         engine->on_gone(engine);
@@ -274,6 +277,9 @@ judge_client(const struct session *session)
 {
     const struct sources *sources = session->engine->settings->sources;
 
+    /* Who has logged in has come in. */
+    if (session->goal && !session->goal->is_port)
+        return session->entered;
     /* The server may not say, or not as an address, who came to a remote port.
      */
     if (session->forward->is_remote &&
@@ -297,6 +303,7 @@ start_talk(struct session *session)
         session_end(session, ERR_NO_MEMORY, "no memory for the handshake");
         return;
     }
+    session->handshake->wants_agent = settings_has_gateway(engine->settings);
     /* One that talks is to be talked to; of a fixed forward it is accepted once
      * there is something behind it. */
     if (!fixed && stream_accept(session->client)) {
@@ -306,7 +313,8 @@ start_talk(struct session *session)
     if (fixed) {
         session->protocol = HANDSHAKE_NONE;
         handshake_skip(session->handshake);
-        session_dial(session, &session->forward->target);
+        session_dial(session, session->goal ? &session->goal->target
+                                            : &session->forward->target);
         return;
     }
     deadline_start(session->refused ? &engine->linger : &engine->handshake,
@@ -316,11 +324,59 @@ start_talk(struct session *session)
     session_talk_ready(session->client, STREAM_READABLE);
 }
 
+static struct session_goal *
+copy_aim(const struct session_aim *aim)
+{
+    struct session_goal *goal = calloc(1, sizeof(*goal));
+
+    if (!goal)
+        return NULL;
+    goal->is_port = aim->listened != NULL;
+    if (aim->target)
+        goal->target = *aim->target;
+    if (!goal->is_port)
+        return goal;
+    snprintf(goal->agent, sizeof(goal->agent), "%s", aim->agent);
+    snprintf(goal->listened, sizeof(goal->listened), "%s", aim->listened);
+    goal->port = aim->port;
+    if (target_set_host(&goal->target, aim->agent, strlen(aim->agent),
+                        (uint16_t)aim->port))
+        target_set_host(&goal->target, "agent", 5, (uint16_t)aim->port);
+    return goal;
+}
+
+/* Returns NULL when out of memory. */
+static struct session *
+create(const struct session_aim *aim)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (!session || !aim)
+        return session;
+    session->goal = copy_aim(aim);
+    if (aim->user)
+        session->user = strdup(aim->user);
+    if (session->goal && (session->user || !aim->user))
+        return session;
+    free(session->goal);
+    free(session->user);
+    free(session);
+    return NULL;
+}
+
 void
 session_start(struct engine *engine, const struct forward *forward,
               struct stream *client, const union addr *peer)
 {
-    struct session *session = calloc(1, sizeof(*session));
+    session_start_at(engine, forward, client, peer, NULL);
+}
+
+void
+session_start_at(struct engine *engine, const struct forward *forward,
+                 struct stream *client, const union addr *peer,
+                 const struct session_aim *aim)
+{
+    struct session *session = create(aim);
 
     if (!session) {
         log_limited(&engine->refusals, LOG_ERROR, "a client refused: %s",

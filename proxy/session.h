@@ -33,6 +33,24 @@ enum session_state {
 void session_start(struct engine *engine, const struct forward *forward,
                    struct stream *client, const union addr *peer);
 
+/* What a session is for that came by an agent of the gateway. */
+struct session_aim {
+    /* A client of a port that an agent has us listen on: whose, and which;
+     * NULL: an agent's own wish. */
+    const char *agent;
+    const char *listened;
+    unsigned port;
+    /* Where an agent wants to go, and which; else NULL. */
+    const struct target *target;
+    const char *user;
+};
+
+/* The same for what came by an agent, or to its port (all borrowed during the
+ * call). */
+void session_start_at(struct engine *engine, const struct forward *forward,
+                      struct stream *client, const union addr *peer,
+                      const struct session_aim *aim);
+
 /* Ends a session for a reason of the program's. */
 void session_end(struct session *session, enum err err, const char *why);
 

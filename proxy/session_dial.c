@@ -8,6 +8,7 @@
 
 #include "auth/permitopen.h"
 #include "auth/rules.h"
+#include "proxy/agentname.h"
 #include "proxy/fardial.h"
 #include "transport/base/clock.h"
 #include "transport/stream_tcp.h"
@@ -19,6 +20,8 @@ struct way_out {
     struct mail mail;    /* carries the session to another worker */
     struct session *session;
     double until; /* when its time is over, while it is under way there */
+    struct target target;            /* that the agent is asked for, where */
+    char agent[GRANT_AGENT_MAX + 1]; /* the session names it */
 };
 
 static void start(struct session *session);
@@ -157,7 +160,7 @@ start(struct session *session)
 {
     struct engine *engine = session->engine;
     struct transport *via = engine->ways[session->leaves_by].via;
-    struct worker *home = via->ops->home(via, session->way->dial.target);
+    struct worker *home = via->ops->home(via, &session->way->dial);
 
     if (home && home != engine->worker) {
         struct engine *far = engine->shared->engines[worker_index(home)];
@@ -192,12 +195,65 @@ is_open_to_remotes(const struct session *session, const struct target *target)
            permitopen_allows(session->engine->settings->remote_open, target);
 }
 
+/* --- the way -------------------------------------------------------------- */
+
+/* By which way out, and which agent's where that is what the session says. */
+static void
+choose_way(struct session *session, const struct target *target)
+{
+    const struct settings *settings = session->engine->settings;
+    const struct session_goal *goal = session->goal;
+    struct way_out *way = session->way;
+
+    way->dial.target = target;
+    way->dial.agent = NULL;
+    way->dial.listened = NULL;
+    session->leaves_by = settings->reverse_way;
+    if (goal && goal->is_port) {
+        way->dial.agent = goal->agent;
+        way->dial.listened = goal->listened;
+        way->dial.listened_port = goal->port;
+    } else if (settings_has_gateway(settings) &&
+               agentname_cut_target(target, &way->target, way->agent)) {
+        way->dial.target = &way->target;
+        way->dial.agent = way->agent;
+    } else if (*session->handshake->agent) {
+        strcpy(way->agent, session->handshake->agent);
+        way->dial.agent = way->agent;
+    } else {
+        session->leaves_by =
+            settings_way_of(settings, session->forward, target);
+    }
+    if (way->dial.agent)
+        session->agent = strdup(way->dial.agent);
+}
+
+static void
+start_dial(struct session *session)
+{
+    struct way_out *way = session->way;
+
+    way->started = false;
+    way->far = NULL;
+    way->dial.client = session->peer;
+    way->dial.want_local = session->protocol != HANDSHAKE_NONE;
+    way->dial.permit = is_addr_permitted;
+    way->dial.done = on_dialled;
+    way->dial.owner = session;
+    way->dial.late = ERR_TRANSPORT_DOWN;
+    way->dial.lost_ = 0;
+    session_set_state(session, SESSION_DIAL);
+    deadline_start(&session->engine->connect, &session->deadline);
+    /* Reading goes on: a client that leaves is to be noticed. */
+    stream_want(session->client, STREAM_READABLE);
+    start(session);
+}
+
 void
 session_dial(struct session *session, const struct target *target)
 {
-    struct engine *engine = session->engine;
+    const struct rules *rules = session->engine->settings->rules;
     char text[TARGET_TEXT_MAX];
-    struct way_out *way;
 
     session->target_text = strdup(target_format(target, text));
     if (session->refused) {
@@ -208,32 +264,21 @@ session_dial(struct session *session, const struct target *target)
         session_refuse(session, ERR_DENIED, "denied by PermitRemoteOpen");
         return;
     }
-    if (rules_judge(engine->settings->rules, target, NULL) == RULE_DENIED) {
-        session_refuse(session, ERR_DENIED, "denied by rule");
-        return;
-    }
-    way = malloc(sizeof(*way));
-    if (!way || !session->target_text) {
-        free(way);
+    session->way = malloc(sizeof(*session->way));
+    if (!session->way || !session->target_text) {
+        free(session->way);
+        session->way = NULL;
         session_refuse(session, ERR_NO_MEMORY, "no memory for the dial");
         return;
     }
-    session->leaves_by =
-        settings_way_of(engine->settings, session->forward, target);
-    way->started = false;
-    way->far = NULL;
-    way->dial.target = target;
-    way->dial.client = session->peer;
-    way->dial.want_local = session->protocol != HANDSHAKE_NONE;
-    way->dial.permit = is_addr_permitted;
-    way->dial.done = on_dialled;
-    way->dial.owner = session;
-    way->dial.late = ERR_TRANSPORT_DOWN;
-    way->dial.lost_ = 0;
-    session->way = way;
-    session_set_state(session, SESSION_DIAL);
-    deadline_start(&engine->connect, &session->deadline);
-    /* Reading goes on: a client that leaves is to be noticed. */
-    stream_want(session->client, STREAM_READABLE);
-    start(session);
+    choose_way(session, target);
+    /* What is behind a port of an agent's only the agent knows. */
+    if (!session->way->dial.listened &&
+        rules_judge(rules, session->way->dial.target, NULL) == RULE_DENIED) {
+        free(session->way);
+        session->way = NULL;
+        session_refuse(session, ERR_DENIED, "denied by rule");
+        return;
+    }
+    start_dial(session);
 }

@@ -1,5 +1,6 @@
 #include "proxy/session.h"
 
+#include <stdio.h>
 #include <utlist.h>
 
 #include "proxy/session_parts.h"
@@ -24,6 +25,7 @@ bytes_of(const struct session *session, enum relay_direction direction)
 static void
 add_fields(const struct session *session, struct log_event *event)
 {
+    char via[SETTINGS_WORD_MAX + REGISTRY_NAME_MAX];
     char text[ADDR_TEXT_MAX];
 
     log_number(event, "id", session->id);
@@ -37,7 +39,10 @@ add_fields(const struct session *session, struct log_event *event)
     log_string(event, "target",
                session->target_text ? session->target_text : "-");
     log_string(event, "addr", addr_format(&session->reached, text));
-    log_string(event, "via", session->engine->ways[session->leaves_by].word);
+    snprintf(via, sizeof(via), "%s%s%s",
+             session->engine->ways[session->leaves_by].word,
+             session->agent ? ":" : "", session->agent ? session->agent : "");
+    log_string(event, "via", via);
     log_number(event, "in", bytes_of(session, RELAY_UP));
     log_number(event, "out", bytes_of(session, RELAY_DOWN));
     log_seconds(event, "seconds",

@@ -4,6 +4,16 @@
 
 #include "proxy/handshake.h"
 #include "proxy/session.h"
+#include "transport/reverse/registry.h"
+
+/* What a session that came by an agent is for; its own. */
+struct session_goal {
+    bool is_port; /* agent, listened and port are set; else target */
+    char agent[REGISTRY_NAME_MAX + 1];
+    char listened[TARGET_NAME_MAX + 1];
+    unsigned port;
+    struct target target;
+};
 
 struct session {
     struct engine *engine;
@@ -22,6 +32,7 @@ struct session {
 
     /* Until the relay begins. */
     struct handshake *handshake; /* NULL for a fixed forward */
+    struct session_goal *goal;   /* NULL for what came by the settings' */
     struct way_out *way;         /* from the request on */
     struct verify *verify;
 
@@ -32,6 +43,7 @@ struct session {
     union addr reached; /* the address that the target led to */
     char *target_text;
     char *user;
+    char *agent;    /* that the session itself chose, or NULL */
     double started; /* clock_seconds() */
 
     struct session *prev;

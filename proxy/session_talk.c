@@ -28,6 +28,18 @@ session_talk_flush(struct session *session)
     return true;
 }
 
+/* Who names no agent may have one by the users file. */
+static void
+find_agent(struct session *session)
+{
+    struct handshake *hs = session->handshake;
+    const struct shared *shared = session->engine->shared;
+
+    if (hs->wants_agent && !*hs->agent && session->user)
+        verifier_find_agent(shared->verifier, (const uint8_t *)session->user,
+                            strlen(session->user), hs->agent);
+}
+
 static void
 on_verified(void *arg, bool good)
 {
@@ -35,6 +47,8 @@ on_verified(void *arg, bool good)
 
     session->verify = NULL;
     handshake_verified(session->handshake, good);
+    if (good)
+        find_agent(session);
     if (!good) {
         session_log_auth_failure(session);
         session_end(session, ERR_AUTH_FAILED, "wrong user or password");

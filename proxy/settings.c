@@ -148,8 +148,9 @@ unsigned
 settings_way_of(const struct settings *settings, const struct forward *forward,
                 const struct target *target)
 {
-    unsigned usual =
-        forward->is_remote ? settings->remote_way : settings->local_way;
+    unsigned usual = forward->from_agent  ? settings->agent_way
+                     : forward->is_remote ? settings->remote_way
+                                          : settings->local_way;
 
     return target ? routes_find(settings->routes, target, usual) : usual;
 }

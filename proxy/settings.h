@@ -40,6 +40,8 @@ struct forward {
                      * for LISTEN_ANY. FORWARD_SOCKS or FORWARD_FIXED, never
                      * LISTEN_UNIX */
     enum listen_where where;
+    bool from_agent; /* what an agent asks the gateway for by itself, or who
+                      * came to a port of one: never of the settings' */
     bool bind_given; /* an address was written, so that -g changes nothing */
     char host[TARGET_NAME_MAX + 1]; /* LISTEN_HOST and LISTEN_UNIX */
     unsigned port;                  /* 0 picks one */

@@ -9,6 +9,7 @@
 #include "proxy/row.h"
 #include "transport/base/clock.h"
 #include "transport/base/log.h"
+#include "transport/reverse/registry.h"
 #include "transport/ssh/sshpool.h"
 
 /* More than there are of, but for very many workers. */
@@ -117,6 +118,53 @@ put_links(struct page *page, const struct shared *shared, unsigned way)
     free(rows);
 }
 
+/* Gives the agents as they are now (free), or NULL. */
+static struct registry_row *
+take_agents(const struct shared *shared, unsigned *count)
+{
+    struct registry_row *rows = NULL;
+
+    *count = 0;
+    if (shared->registry)
+        *count = registry_rows(shared->registry, &rows);
+    return rows;
+}
+
+static const char *
+kind_word(const struct registry_row *row)
+{
+    return row->is_culvert ? "culvert" : "ssh";
+}
+
+static void
+put_agents(struct page *page, const struct shared *shared)
+{
+    unsigned count;
+    struct registry_row *rows = take_agents(shared, &count);
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct registry_row *row = &rows[i];
+        struct log_event event = {.format = LOG_TEXT};
+        char addr[ADDR_TEXT_MAX];
+
+        /* What peers say of themselves is quoted as in the log. */
+        log_string(&event, "name", row->name);
+        log_string(&event, "addr", addr_format(&row->peer, addr));
+        log_string(&event, "key", *row->print ? row->print : "-");
+        log_string(&event, "kind", kind_word(row));
+        log_string(&event, "user", row->user);
+        log_string(&event, "software", row->software);
+        event.text[event.len] = 0;
+        put_line(page,
+                 "agent%s since=%.0f streams=%u in=%llu out=%llu rtt_ms=%.3f "
+                 "ports=%s\n",
+                 event.text, clock_seconds() - row->since, row->streams,
+                 (unsigned long long)row->in, (unsigned long long)row->out,
+                 row->rtt_us / 1000., *row->ports ? row->ports : "-");
+    }
+    free(rows);
+}
+
 static size_t
 write_lines(struct shared *shared, const struct forwards *forwards, char *buf,
             size_t size)
@@ -137,6 +185,7 @@ write_lines(struct shared *shared, const struct forwards *forwards, char *buf,
                                       size - page.len - LINKS_BYTES);
     for (unsigned i = 0; i < settings->way_count; i++)
         put_links(&page, shared, i);
+    put_agents(&page, shared);
     return page.len;
 }
 
@@ -195,6 +244,35 @@ add_links(struct sheet *sheet, const struct shared *shared, unsigned way)
     free(rows);
 }
 
+static void
+add_agents(struct sheet *sheet, const struct shared *shared)
+{
+    unsigned count;
+    struct registry_row *rows = take_agents(shared, &count);
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct registry_row *from = &rows[i];
+        json_t *row = json_object();
+        char addr[ADDR_TEXT_MAX];
+
+        row_text(row, "name", from->name);
+        row_text(row, "addr", addr_format(&from->peer, addr));
+        row_text(row, "key", *from->print ? from->print : NULL);
+        row_text(row, "kind", kind_word(from));
+        row_text(row, "user", from->user);
+        row_text(row, "software", from->software);
+        row_number(row, "worker", from->worker);
+        row_real(row, "since", clock_seconds() - from->since);
+        row_number(row, "streams", from->streams);
+        row_number(row, "in", from->in);
+        row_number(row, "out", from->out);
+        row_real(row, "rtt_ms", from->rtt_us / 1000.);
+        row_text(row, "ports", from->ports);
+        add_row(sheet, row);
+    }
+    free(rows);
+}
+
 static json_t *
 begin_object(const struct shared *shared)
 {
@@ -238,6 +316,7 @@ write_object(struct shared *shared, const struct forwards *forwards, char *buf,
     for (unsigned i = 0; i < shared->settings->way_count; i++)
         add_links(&sheet, shared, i);
     begin_rows(&sheet, root, "agents");
+    add_agents(&sheet, shared);
     if (sheet.left_out > 0)
         row_number(root, "left_out", sheet.left_out);
     len = json_dumpb(root, buf, size - 2, JSON_FORM);

@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include "transport/reverse/reverse.h"
 #include "transport/ssh/ssh.h"
 #include "transport/tcp/tcp.h"
 
 static const struct transport_ops *const built_in[] = {
     &transport_tcp_ops,
     &transport_ssh_ops,
+    &transport_reverse_ops,
 };
 
 enum err

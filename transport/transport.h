@@ -16,7 +16,7 @@
 #include "transport/net/connect.h"
 #include "transport/stream.h"
 
-#define TRANSPORT_ABI 2
+#define TRANSPORT_ABI 3
 
 struct transport;
 
@@ -26,6 +26,14 @@ struct dial {
     const struct target *target; /* borrowed until done or cancel */
     union addr client;           /* who asks; family AF_UNSPEC: unknown */
     bool want_local;             /* local is to be found out */
+    /* Where the way out has several peers: the name of the one (borrowed
+     * likewise); or NULL. */
+    const char *agent;
+    /* And where the dial is not to the target, but to what that peer has behind
+     * a port that it has us listen on: the address that it asked for by
+     * (borrowed likewise), and the port; else NULL. */
+    const char *listened;
+    unsigned listened_port;
     /* Says whether an address that a name led to may be used: only called by a
      * transport that resolves names itself. NULL allows all. */
     bool (*permit)(const struct dial *dial, const union addr *addr);
@@ -68,11 +76,11 @@ struct transport_ops {
      * worker; after dial_cancel never. */
     void (*dial_start)(struct transport *transport, struct dial *dial);
     void (*dial_cancel)(struct transport *transport, struct dial *dial);
-    /* The worker whose instance would serve a dial to target (borrowed during
-     * the call) best now, or NULL for any:
-     * a session that is elsewhere moves there before it dials. */
+    /* The worker whose instance would serve a dial (borrowed during the call,
+     * not started) best now, or NULL for any: a session that is elsewhere moves
+     * there before it dials. */
     struct worker *(*home)(struct transport *transport,
-                           const struct target *target);
+                           const struct dial *dial);
     /* No new dials will come; what is up stays. */
     void (*drain)(struct transport *transport);
     /* Ends what it has, on the worker's thread, before that ends. No dial is

@@ -12,9 +12,9 @@ homely_of(struct transport *transport)
 }
 
 static struct worker *
-get_home(struct transport *transport, const struct target *target)
+get_home(struct transport *transport, const struct dial *dial)
 {
-    (void)target;
+    (void)dial;
     struct two *two = homely_of(transport)->two;
 
     return two->engines[atomic_load(&two->home)]->worker;

@@ -71,9 +71,9 @@ cancel_dial(struct transport *transport, struct dial *dial)
 }
 
 static struct worker *
-home(struct transport *transport, const struct target *target)
+home(struct transport *transport, const struct dial *dial)
 {
-    return sshmember_home(member_of(transport), target);
+    return sshmember_home(member_of(transport), dial->target);
 }
 
 static void

@@ -106,9 +106,9 @@ tcp_dial_cancel(struct transport *transport, struct dial *dial)
 }
 
 static struct worker *
-tcp_home(struct transport *transport, const struct target *target)
+tcp_home(struct transport *transport, const struct dial *dial)
 {
-    (void)target;
+    (void)dial;
     (void)transport;
     return NULL;
 }

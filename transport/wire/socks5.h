@@ -18,6 +18,9 @@ enum socks5_method {
     SOCKS5_NO_AUTH = 0x00,
     SOCKS5_GSSAPI = 0x01,
     SOCKS5_PASSWORD = 0x02,
+    SOCKS5_CULVERT = 0xc1, /* private (RFC 1928 3): as NO_AUTH, but chosen by
+                            * our own server alone, before any other. So a
+                            * gateway knows an agent whose replies are true */
     SOCKS5_NO_METHOD = 0xff,
 };
 

@@ -1,0 +1,486 @@
+/* A dial by an agent: a channel to the port that it has us listen on, as if
+ * somebody had come there (forwarded-tcpip), and on it the talk of a SOCKS5
+ * client, since that is what `ssh -R port` serves there.
+ *
+ * Greeting and request go out together, so that the answer is one round trip
+ * away; it is read to the byte, as the target's own bytes are behind it. A
+ * stock ssh says success before it knows; what becomes of it then is an end.
+ * Agents of ours are known by a method that only they choose, and their codes
+ * are true.
+ *
+ * What is behind a port the protocol does not say. One that does not answer as
+ * SOCKS would is not asked again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "transport/base/clock.h"
+#include "transport/reverse/registry_parts.h"
+
+/* How often a dial may lose its agent. */
+#define LOST_MAX 3
+
+/* An agent of which nothing was heard for so long since it was asked is not
+ * waited for where there is another. */
+#define PATIENCE_SECONDS 1.0
+
+/* Of a reply: version, code, reserved, kind of address, and its first byte. */
+#define HEAD_BYTES 5
+
+static void on_opened(struct sshlink_open *open);
+static void on_ready(struct stream *stream, unsigned events);
+
+/* --- ways to end it ------------------------------------------------------- */
+
+/* Takes it from wherever it is. */
+static void
+leave(struct backdial *each)
+{
+    if (each->stage == BACKDIAL_WAITING) {
+        DL_DELETE(each->member->waiting, each);
+        return;
+    }
+    DL_DELETE(each->agent->dials, each);
+    if (each->stage == BACKDIAL_OPENING)
+        sshlink_open_cancel(each->agent->link, &each->open);
+    else if (each->stream)
+        stream_close(each->stream, STREAM_ABORT);
+    each->stream = NULL;
+    each->agent = NULL;
+    each->claim = NULL;
+}
+
+static void
+tell_later(struct task *task)
+{
+    struct dial *dial =
+        (struct dial *)((char *)task - offsetof(struct dial, task_));
+
+    dial->done(dial);
+}
+
+/* It has left; it is told of from the loop. */
+static void
+end_later(struct backdial *each, enum err err)
+{
+    struct dial *dial = each->dial;
+
+    dial->err = err;
+    dial->state_ = NULL;
+    worker_defer(each->member->worker, &dial->task_);
+    free(each);
+}
+
+/* It has left, but for its stream. The last thing that a callback does. */
+static void
+end(struct backdial *each, enum err err)
+{
+    struct dial *dial = each->dial;
+
+    if (err && each->stream)
+        stream_close(each->stream, STREAM_ABORT);
+    dial->err = err;
+    dial->stream = err ? NULL : each->stream;
+    dial->state_ = NULL;
+    free(each);
+    dial->done(dial);
+}
+
+/* It has an outcome. */
+static void
+finish(struct backdial *each, enum err err)
+{
+    DL_DELETE(each->agent->dials, each);
+    end(each, err);
+}
+
+/* It has left: looks for an agent again. */
+static void
+wait_again(struct backdial *each)
+{
+    each->stage = BACKDIAL_WAITING;
+    each->dial->late = ERR_TRANSPORT_DOWN;
+    DL_APPEND(each->member->waiting, each);
+    member_settle_soon(each->member);
+}
+
+/* Its agent is lost: nothing of the client's was sent, so that another may be
+ * asked. */
+static void
+lose(struct backdial *each)
+{
+    leave(each);
+    if (each->dial->lost_++ < LOST_MAX)
+        wait_again(each);
+    else
+        end_later(each, ERR_TRANSPORT_DOWN);
+}
+
+/* --- the talk ------------------------------------------------------------- */
+
+static bool
+is_raw(const struct backdial *each)
+{
+    return each->dial->listened != NULL;
+}
+
+static void
+set_nature(struct backdial *each, enum claim_nature nature)
+{
+    struct registry *registry = each->member->registry;
+
+    registry_lock(registry);
+    if (each->claim && each->claim->nature == CLAIM_UNKNOWN)
+        each->claim->nature = nature;
+    registry_unlock(registry);
+}
+
+static bool
+is_known(const struct backdial *each)
+{
+    return each->claim && each->claim->nature == CLAIM_SOCKS;
+}
+
+/* That is no SOCKS; or err, where it has been before. */
+static void
+mistake(struct backdial *each, enum err err)
+{
+    if (is_known(each)) {
+        finish(each, err);
+        return;
+    }
+    log_write(LOG_VERBOSE, "agent %s: %s:%u does not speak SOCKS",
+              each->agent->name, each->listened, each->port);
+    set_nature(each, CLAIM_FIXED);
+    leave(each);
+    wait_again(each);
+}
+
+/* How many bytes are wanted in all, at this stage; 0: it is no SOCKS5. */
+static size_t
+wanted(const struct backdial *each)
+{
+    const uint8_t *in = each->in;
+
+    switch (each->stage) {
+    case BACKDIAL_METHOD:
+        return 2;
+    case BACKDIAL_HEAD:
+        return HEAD_BYTES;
+    case BACKDIAL_TAIL:
+        if (in[3] == 1)
+            return 4 + 4 + 2;
+        if (in[3] == 4)
+            return 4 + 16 + 2;
+        return in[3] == 3 ? 4 + 1 + in[4] + 2u : 0;
+    case BACKDIAL_WAITING:
+    case BACKDIAL_OPENING:
+        break;
+    }
+    return 0;
+}
+
+/* Goes on to the next stage, with all of this one there. Returns false when it
+ * is over. */
+static bool
+step(struct backdial *each)
+{
+    struct socks5_reply reply;
+    uint8_t method = 0;
+    size_t used;
+
+    if (each->stage == BACKDIAL_HEAD) {
+        each->stage = BACKDIAL_TAIL;
+        if (each->in[0] == SOCKS5_VERSION && wanted(each) > 0)
+            return true;
+        mistake(each, ERR_PROTOCOL);
+        return false;
+    }
+    if (each->stage == BACKDIAL_METHOD) {
+        if (socks5_parse_method(each->in, 2, &method, &used) != WIRE_DONE) {
+            mistake(each, ERR_PROTOCOL);
+            return false;
+        }
+        set_nature(each, CLAIM_SOCKS);
+        if (method == SOCKS5_CULVERT)
+            atomic_store(&each->agent->is_culvert, true);
+        if (method != SOCKS5_CULVERT && method != SOCKS5_NO_AUTH) {
+            finish(each, ERR_PROHIBITED);
+            return false;
+        }
+        each->stage = BACKDIAL_HEAD;
+        each->in_len = 0;
+        return true;
+    }
+    if (socks5_parse_reply(each->in, each->in_len, &reply, &used) != WIRE_DONE)
+        finish(each, ERR_PROTOCOL);
+    else
+        finish(each, reply.rep == SOCKS5_SUCCEEDED
+                         ? ERR_OK
+                         : socks5_err_from_rep(reply.rep));
+    return false;
+}
+
+/* Reads what is there of the answer, and not a byte more. */
+static void
+hear(struct backdial *each)
+{
+    for (;;) {
+        size_t got = 0;
+        enum err err = stream_read(each->stream, each->in + each->in_len,
+                                   wanted(each) - each->in_len, &got);
+
+        if (err == ERR_AGAIN)
+            return;
+        if (err == ERR_EOF) {
+            mistake(each, ERR_REMOTE_FAILED);
+            return;
+        }
+        if (err) { /* the link is down: who is told of that looks after it */
+            stream_want(each->stream, 0);
+            lose(each);
+            return;
+        }
+        each->in_len += got;
+        if (each->in_len == wanted(each) && !step(each))
+            return;
+    }
+}
+
+static void
+say(struct backdial *each)
+{
+    unsigned events = STREAM_READABLE;
+
+    while (each->out_at < each->out_len) {
+        size_t put = 0;
+        enum err err = stream_write(each->stream, each->out + each->out_at,
+                                    each->out_len - each->out_at, &put);
+
+        if (err) { /* another error is met where it is read */
+            events |= err == ERR_AGAIN ? STREAM_WRITABLE : 0;
+            break;
+        }
+        each->out_at += put;
+    }
+    stream_want(each->stream, events);
+}
+
+static void
+on_ready(struct stream *stream, unsigned events)
+{
+    struct backdial *each = stream->owner;
+
+    if (events & STREAM_WRITABLE)
+        say(each);
+    if (events & STREAM_READABLE)
+        hear(each);
+}
+
+static void
+on_opened(struct sshlink_open *open)
+{
+    struct backdial *each = open->owner;
+
+    each->stream = open->stream;
+    if (open->err == ERR_TRANSPORT_DOWN) {
+        each->stage = BACKDIAL_METHOD; /* it is open no longer */
+        lose(each);
+    } else if (is_raw(each) || open->err == ERR_NO_RESOURCES ||
+               open->err == ERR_NO_MEMORY) {
+        finish(each, open->err);
+    } else if (open->err) {
+        each->stage = BACKDIAL_METHOD;
+        mistake(each, open->err);
+    } else {
+        each->stage = BACKDIAL_METHOD;
+        each->dial->late = ERR_TIMED_OUT;
+        each->stream->owner = each;
+        each->stream->on_ready = on_ready;
+        say(each);
+    }
+}
+
+/* --- the beginning -------------------------------------------------------- */
+
+static void
+write_request(struct backdial *each)
+{
+    const struct socks5_greeting greeting = {
+        .count = 2,
+        .methods = {SOCKS5_NO_AUTH, SOCKS5_CULVERT},
+    };
+    size_t len = socks5_write_greeting(each->out, &greeting);
+
+    each->out_len = len + socks5_write_request(each->out + len, SOCKS5_CONNECT,
+                                               each->dial->target);
+    each->out_at = 0;
+    each->in_len = 0;
+}
+
+static void
+enter(struct backdial *each, struct agent *agent, struct claim *claim)
+{
+    each->stage = BACKDIAL_OPENING;
+    each->agent = agent;
+    each->claim = claim;
+    each->asked = clock_seconds();
+    each->port = claim->port->number;
+    strcpy(each->listened, claim->address);
+    if (!is_raw(each))
+        write_request(each);
+    DL_APPEND(agent->dials, each);
+    each->open = (struct sshlink_open){
+        .client = each->dial->client,
+        .listened = each->listened,
+        .listened_port = each->port,
+        .done = on_opened,
+        .owner = each,
+    };
+    member_look_soon(each->member);
+    sshlink_open_start(agent->link, &each->open);
+}
+
+static struct registry_ask
+ask_of(const struct backdial *each, bool anywhere)
+{
+    const struct dial *dial = each->dial;
+
+    return (struct registry_ask){
+        .name = each->name,
+        .listened = dial->listened,
+        .port = dial->listened_port,
+        .worker = anywhere ? -1 : (int)each->member->index,
+        .here = each->member->index,
+    };
+}
+
+/* Finds an agent, here or anywhere. It is safe to use after the lock only where
+ * it is one of here. */
+static struct agent *
+find_agent(const struct backdial *each, bool anywhere, struct claim **claim)
+{
+    struct registry *registry = each->member->registry;
+    const struct registry_ask ask = ask_of(each, anywhere);
+    struct agent *agent;
+
+    registry_lock(registry);
+    agent = registry_pick(registry, &ask, claim);
+    registry_unlock(registry);
+    return agent;
+}
+
+void
+backdial_start(struct member *member, const char *name, struct dial *dial)
+{
+    struct backdial *each = calloc(1, sizeof(*each));
+    struct claim *claim = NULL;
+    struct agent *agent;
+
+    dial->stream = NULL;
+    dial->late = ERR_TRANSPORT_DOWN;
+    dial->remote.sa.sa_family = dial->local.sa.sa_family = AF_UNSPEC;
+    dial->task_ = (struct task){.run = tell_later};
+    dial->state_ = each;
+    if (!each || (!dial->listened && dial->target->kind == TARGET_UNIX)) {
+        dial->err = each ? ERR_BAD_ADDRESS_TYPE : ERR_NO_MEMORY;
+        dial->state_ = NULL;
+        free(each);
+        worker_defer(member->worker, &dial->task_);
+        return;
+    }
+    each->dial = dial;
+    each->member = member;
+    snprintf(each->name, sizeof(each->name), "%s", name);
+    agent = find_agent(each, false, &claim);
+    if (agent)
+        enter(each, agent, claim);
+    else
+        wait_again(each);
+}
+
+void
+backdial_cancel(struct member *member, struct dial *dial)
+{
+    struct backdial *each = dial->state_;
+
+    worker_undefer(member->worker, &dial->task_);
+    dial->state_ = NULL;
+    if (!each)
+        return;
+    leave(each);
+    free(each);
+}
+
+void
+backdial_settle(struct member *member)
+{
+    struct backdial *each;
+    struct backdial *next;
+
+    DL_FOREACH_SAFE (member->waiting, each, next) {
+        struct claim *claim = NULL;
+        struct agent *agent = find_agent(each, false, &claim);
+
+        if (agent) {
+            leave(each);
+            enter(each, agent, claim);
+        } else if (find_agent(each, true, &claim)) {
+            leave(each);
+            end_later(each, ERR_AGAIN);
+        }
+    }
+}
+
+/* --- what becomes of agents ----------------------------------------------- */
+
+void
+backdial_lose(struct agent *agent)
+{
+    while (agent->dials)
+        lose(agent->dials);
+}
+
+void
+backdial_forget(struct agent *agent, const struct claim *claim)
+{
+    struct backdial *each;
+
+    DL_FOREACH (agent->dials, each)
+        if (each->claim == claim)
+            each->claim = NULL;
+}
+
+/* Whether it has heard nothing from its agent for too long. */
+static bool
+is_stuck(const struct backdial *each, double now)
+{
+    return each->asked < now - PATIENCE_SECONDS &&
+           sshlink_heard(each->agent->link) < each->asked;
+}
+
+bool
+backdial_look(struct agent *agent)
+{
+    double now = clock_seconds();
+    struct backdial *each;
+    struct backdial *next;
+
+    if (atomic_load(&agent->is_suspect) &&
+        sshlink_heard(agent->link) > agent->suspected)
+        atomic_store(&agent->is_suspect, false);
+    DL_FOREACH_SAFE (agent->dials, each, next) {
+        struct claim *claim = NULL;
+
+        if (!is_stuck(each, now))
+            continue;
+        if (!atomic_exchange(&agent->is_suspect, true))
+            agent->suspected = now;
+        if (find_agent(each, true, &claim) != agent) {
+            leave(each);
+            wait_again(each);
+        }
+    }
+    return agent->dials || atomic_load(&agent->is_suspect);
+}

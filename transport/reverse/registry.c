@@ -1,0 +1,302 @@
+#include "transport/reverse/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <utlist.h>
+
+#include "transport/base/clock.h"
+#include "transport/reverse/registry_parts.h"
+
+/* One who logged in, on the way to its worker. */
+struct arrival {
+    struct mail mail;
+    struct registry *registry;
+    unsigned worker;
+    struct sshserver_login *login;
+    char name[REGISTRY_NAME_MAX + 1];
+};
+
+enum err
+registry_create(const struct registry_config *config,
+                struct registry **registry)
+{
+    struct registry *made = calloc(1, sizeof(*made));
+
+    if (!made)
+        return ERR_NO_MEMORY;
+    made->config = *config;
+    made->members = calloc(config->workers, sizeof(struct member *));
+    made->arriving = calloc(config->workers, sizeof(*made->arriving));
+    pthread_mutex_init(&made->lock, NULL);
+    if (!made->members || !made->arriving) {
+        registry_destroy(made);
+        return ERR_NO_MEMORY;
+    }
+    *registry = made;
+    return ERR_OK;
+}
+
+void
+registry_destroy(struct registry *registry)
+{
+    if (!registry)
+        return;
+    pthread_mutex_destroy(&registry->lock);
+    free(registry->members);
+    free(registry->arriving);
+    free(registry);
+}
+
+/* --- arriving ------------------------------------------------------------- */
+
+static void
+drop(struct registry *registry, struct sshserver_login *login)
+{
+    registry->config.ops->release(registry->config.arg, login->grant);
+    sshserver_login_drop(login);
+}
+
+static void
+arrive(struct mail *mail)
+{
+    struct arrival *arrival = (struct arrival *)mail;
+    struct registry *registry = arrival->registry;
+    struct member *member;
+
+    registry_lock(registry);
+    registry->arriving[arrival->worker]--;
+    member = registry->members[arrival->worker];
+    registry_unlock(registry);
+    if (member && !member->stopped && !member->drains)
+        agent_start(member, arrival->login, arrival->name);
+    else
+        drop(registry, arrival->login);
+    free(arrival);
+}
+
+/* The worker with the fewest agents. Under the lock. */
+static struct member *
+find_place(struct registry *registry)
+{
+    struct member *best = NULL;
+    unsigned fewest = 0;
+
+    for (unsigned i = 0; i < registry->config.workers; i++) {
+        unsigned count = registry->arriving[i];
+        struct agent *each;
+
+        if (!registry->members[i])
+            continue;
+        DL_FOREACH (registry->agents, each)
+            count += each->member->index == i;
+        if (!best || count < fewest) {
+            best = registry->members[i];
+            fewest = count;
+        }
+    }
+    return best;
+}
+
+void
+registry_add(struct registry *registry, struct sshserver_login *login,
+             const char *name)
+{
+    struct arrival *arrival = malloc(sizeof(*arrival));
+    struct member *member;
+
+    if (!arrival) {
+        drop(registry, login);
+        return;
+    }
+    arrival->mail.run = arrive;
+    arrival->registry = registry;
+    arrival->login = login;
+    snprintf(arrival->name, sizeof(arrival->name), "%s", name);
+    registry_lock(registry);
+    member = find_place(registry);
+    if (member) {
+        arrival->worker = member->index;
+        registry->arriving[member->index]++;
+        /* Under the lock, so that it cannot leave before. */
+        worker_post(member->worker, &arrival->mail);
+    }
+    registry_unlock(registry);
+    if (!member) {
+        drop(registry, login);
+        free(arrival);
+    }
+}
+
+/* --- choosing ------------------------------------------------------------- */
+
+/* The agent's port that the asker could use, or NULL. */
+static struct claim *
+find_claim(const struct agent *agent, const struct registry_ask *ask)
+{
+    struct claim *claim;
+
+    LL_FOREACH (agent->claims, claim) {
+        if (!claim->is_over &&
+            (ask->listened ? claim->port->number == ask->port &&
+                                 strcmp(claim->address, ask->listened) == 0
+                           : claim->nature != CLAIM_FIXED))
+            return claim;
+    }
+    return NULL;
+}
+
+static unsigned
+load_of(const struct agent *agent)
+{
+    return atomic_load_explicit(&agent->load.channels, memory_order_relaxed) +
+           atomic_load_explicit(&agent->load.opening, memory_order_relaxed);
+}
+
+/* Whether one is the better choice; the newer comes first, and stays where they
+ * are alike. A port's clients go to the newest of those that asked for it. */
+static bool
+is_better(const struct agent *one, const struct agent *other,
+          const struct registry_ask *ask)
+{
+    bool one_owes = atomic_load(&one->is_suspect);
+    bool other_owes = atomic_load(&other->is_suspect);
+    unsigned one_load;
+    unsigned other_load;
+
+    if (one_owes != other_owes)
+        return other_owes;
+    if (ask->listened)
+        return false;
+    one_load = load_of(one);
+    other_load = load_of(other);
+    if (one_load != other_load)
+        return one_load < other_load;
+    return one->member->index == ask->here && other->member->index != ask->here;
+}
+
+struct agent *
+registry_pick(struct registry *registry, const struct registry_ask *ask,
+              struct claim **claim)
+{
+    struct agent *best = NULL;
+    struct agent *each;
+
+    DL_FOREACH (registry->agents, each) {
+        struct claim *found;
+
+        if ((ask->worker >= 0 &&
+             each->member->index != (unsigned)ask->worker) ||
+            each->is_kicked || strcasecmp(each->name, ask->name) != 0)
+            continue;
+        found = find_claim(each, ask);
+        if (!found || (best && !is_better(each, best, ask)))
+            continue;
+        best = each;
+        *claim = found;
+    }
+    return best;
+}
+
+/* --- for all workers ------------------------------------------------------ */
+
+void
+registry_nudge(struct registry *registry)
+{
+    registry_lock(registry);
+    for (unsigned i = 0; i < registry->config.workers; i++) {
+        struct member *member = registry->members[i];
+
+        if (member && !atomic_exchange(&member->nudged, true))
+            worker_post(member->worker, &member->nudge);
+    }
+    registry_unlock(registry);
+}
+
+unsigned
+registry_kick(struct registry *registry, const char *name)
+{
+    struct agent *each;
+    unsigned count = 0;
+
+    registry_lock(registry);
+    DL_FOREACH (registry->agents, each) {
+        if (strcasecmp(each->name, name) != 0 || each->is_kicked)
+            continue;
+        each->is_kicked = true;
+        count++;
+    }
+    registry_unlock(registry);
+    if (count > 0)
+        registry_nudge(registry);
+    return count;
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+/* "localhost:1080,*:8080", as far as it goes. */
+static void
+write_ports(const struct agent *agent, char buf[REGISTRY_PORTS_MAX])
+{
+    const struct claim *claim;
+    size_t len = 0;
+
+    *buf = 0;
+    LL_FOREACH (agent->claims, claim) {
+        const char *address = *claim->address ? claim->address : "*";
+        bool bracket = strchr(address, ':') != NULL;
+        int n;
+
+        if (claim->is_over)
+            continue;
+        n = snprintf(buf + len, REGISTRY_PORTS_MAX - len, "%s%s%s%s:%u",
+                     len > 0 ? "," : "", bracket ? "[" : "", address,
+                     bracket ? "]" : "", claim->port->number);
+
+        if (n < 0 || (size_t)n >= REGISTRY_PORTS_MAX - len) {
+            buf[len] = 0;
+            return;
+        }
+        len += (size_t)n;
+    }
+}
+
+static void
+write_row(const struct agent *agent, struct registry_row *row)
+{
+    const struct sshlink_load *load = &agent->load;
+
+    memcpy(row->name, agent->name, sizeof(row->name));
+    memcpy(row->user, agent->user, sizeof(row->user));
+    memcpy(row->print, agent->print, sizeof(row->print));
+    memcpy(row->software, agent->software, sizeof(row->software));
+    write_ports(agent, row->ports);
+    row->peer = agent->peer;
+    row->is_culvert = atomic_load(&agent->is_culvert);
+    row->worker = agent->member->index;
+    row->streams = load_of(agent);
+    row->in = atomic_load_explicit(&load->in, memory_order_relaxed);
+    row->out = atomic_load_explicit(&load->out, memory_order_relaxed);
+    row->rtt_us = atomic_load_explicit(&load->rtt_us, memory_order_relaxed);
+    row->since = agent->since;
+}
+
+unsigned
+registry_rows(struct registry *registry, struct registry_row **rows)
+{
+    const struct agent *each;
+    unsigned count = 0;
+    unsigned at = 0;
+
+    registry_lock(registry);
+    DL_FOREACH (registry->agents, each)
+        count++;
+    *rows = calloc(count + 1, sizeof(**rows));
+    if (*rows) {
+        DL_FOREACH (registry->agents, each)
+            write_row(each, &(*rows)[at++]);
+    }
+    registry_unlock(registry);
+    return at;
+}
