@@ -146,6 +146,48 @@ Test(listeners, one_that_fails_is_counted_and_the_others_stand)
     settings_destroy(settings);
 }
 
+Test(listeners, a_gateway_has_one_port_on_every_address)
+{
+    struct settings *settings = new_settings();
+    unsigned before = sockets_open_count();
+    struct listeners listeners;
+    char text[LISTENER_TEXT_MAX];
+
+    if (!has_ipv6())
+        cr_skip("no IPv6 here");
+    for (int i = 0; i < 10; i++)
+        add_forward(settings, FORWARD_GATEWAY, LISTEN_ANY, "", 0);
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
+    cr_assert_eq(listeners.count, 20);
+    for (struct listener *each = listeners.head; each;
+         each = each->next->next) {
+        cr_assert_eq(each->addr.sa.sa_family, AF_INET);
+        cr_assert_eq(each->next->addr.sa.sa_family, AF_INET6);
+        cr_assert_neq(addr_port(&each->addr), 0);
+        cr_assert_eq(addr_port(&each->addr), addr_port(&each->next->addr));
+    }
+    addr_set_port(&listeners.head->addr, 2222);
+    cr_assert_str_eq(listener_format(listeners.head, "tcp", text),
+                     "0.0.0.0:2222 (gateway)");
+    listeners_close(&listeners);
+    cr_assert_eq(sockets_open_count(), before);
+    settings_destroy(settings);
+}
+
+Test(listeners, a_gateway_that_fails_is_named_by_its_option)
+{
+    struct settings *settings = new_settings();
+    struct listeners listeners;
+
+    add_forward(settings, FORWARD_GATEWAY, LISTEN_HOST, "192.0.2.1", 0);
+    settings->forwards->text = "192.0.2.1:0";
+    cr_assert_eq(open_all(settings, &listeners), ERR_OK);
+    cr_assert_eq(listeners.failed, 1);
+    cr_assert(strstr(listeners.why, "--gateway 192.0.2.1:0: cannot listen on"));
+    listeners_close(&listeners);
+    settings_destroy(settings);
+}
+
 /* --- open proxies --------------------------------------------------------- */
 
 static void
@@ -191,6 +233,7 @@ Test(listeners, what_is_restricted_or_fixed_is_no_open_proxy)
     assert_exposed(FORWARD_SOCKS, LISTEN_ANY, "", "any", false, ERR_OK);
     assert_exposed(FORWARD_SOCKS, LISTEN_ANY, "", NULL, true, ERR_OK);
     assert_exposed(FORWARD_FIXED, LISTEN_ANY, "", NULL, false, ERR_OK);
+    assert_exposed(FORWARD_GATEWAY, LISTEN_ANY, "", NULL, false, ERR_OK);
     assert_exposed(FORWARD_SOCKS, LISTEN_HOST, "127.0.0.2", NULL, false,
                    ERR_OK);
 }

@@ -93,6 +93,9 @@ Test(mux, plain_requests_have_their_number)
         {"\0\0\0\x8\x10\0\0\x9\0\0\0\x9", MUX_C_STOP_LISTENING},
         {"\0\0\0\x8\x10\0\0\xf\0\0\0\x9", MUX_C_PROXY},
         {"\0\0\0\x8\x10\0\0\x1f\0\0\0\x9", MUX_OTHER},
+        {"\0\0\0\x8\x63\x75\0\1\0\0\0\x9", MUX_C_STATUS},
+        {"\0\0\0\x8\x63\x75\0\2\0\0\0\x9", MUX_C_RECONNECT},
+        {"\0\0\0\x8\x63\x75\0\3\0\0\0\x9", MUX_C_STATUS_JSON},
         {"\0\0\0\x8\x80\0\0\1\0\0\0\x9", MUX_S_OK},
     };
 
@@ -103,6 +106,25 @@ Test(mux, plain_requests_have_their_number)
         cr_assert_eq(message.type, all[i].type, "%zu", i);
         cr_assert_eq(message.request, 9);
     }
+}
+
+Test(mux, requests_of_our_own)
+{
+    struct mux_message message =
+        message_of(BYTES("\0\0\0\x10\x63\x75\0\4\0\0\0\x9\0\0\0\4home"));
+
+    cr_assert_eq(message.type, MUX_C_KICK);
+    cr_assert_eq(message.request, 9);
+    cr_assert_eq(message.text_len, 4);
+    cr_assert_arr_eq(message.text, "home", 4);
+    message = message_of(BYTES("\0\0\0\xc\xe3\x75\0\2\0\0\0\x9\0\0\0\2"));
+    cr_assert_eq(message.type, MUX_S_KICKED);
+    cr_assert_eq(message.number, 2);
+    cr_assert_eq(mux_decode(BYTES("\0\0\0\xf\x63\x75\0\4\0\0\0\x9\0\0\0\4hom"),
+                            &message),
+                 ERR_MALFORMED);
+    cr_assert_eq(mux_decode(BYTES("\0\0\0\x8\x63\x75\0\4\0\0\0\x9"), &message),
+                 ERR_MALFORMED);
 }
 
 Test(mux, a_forward_is_read)

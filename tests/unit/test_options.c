@@ -281,6 +281,51 @@ Test(options, control_socket)
     options_refuse(ARGS("-MD1", "-S/tmp/%h"), "no token here");
 }
 
+/* NAME stands where ssh has the destination. */
+Test(options, kick_an_agent)
+{
+    static const char *const table[][5] = {
+        {"-Okick", "-S/x", "home"},
+        {"home", "-S", "/x", "-O", "kick"},
+        {"-vOkick", "home", "-S/x"},
+        {"-S/x", "-Ocheck", "-Okick", "--", "home"},
+        {"-S", "/x", "home", "-Okick"},
+    };
+    struct settings *s;
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const char *args[6] = {NULL};
+
+        memcpy(args, table[i], sizeof(table[i]));
+        s = options_accept(args);
+        cr_assert_str_eq(s->control_word, "kick");
+        cr_assert_str_eq(s->control_name, "home");
+        cr_assert_str_eq(s->control_path, "/x");
+        cr_assert_null(s->ssh);
+        settings_destroy(s);
+    }
+    s = options_accept(ARGS("-Okick", "-Ocheck", "-S/x", "home"));
+    cr_assert_null(s->control_name);
+    settings_destroy(s);
+    options_refuse(ARGS("-Okick", "-S/x"), "-O kick: needs the NAME");
+    options_refuse(ARGS("-Okick", "-S/x", "a b"), "-O kick a b: an agent's na");
+    options_refuse(ARGS("-S/x", "u@h", "-Okick"), "-O kick u@h: an agent's na");
+    options_refuse(ARGS("-Okick", "-S/x", ""), "-O kick : an agent's name is");
+    options_refuse(ARGS("-Okick", "-S/x", "a", "b"),
+                   "-O kick b: there is a name already");
+    options_refuse(ARGS("-Okick", "home"), "no control socket was named");
+    options_refuse(ARGS("-S/x", "home", "-O"), "-O: has no value");
+}
+
+Test(options, status_in_json)
+{
+    struct settings *s =
+        options_accept(ARGS("-Ostatus", "-S/x", "--log-format", "json"));
+
+    cr_assert_eq(s->log.format, LOG_JSON);
+    settings_destroy(s);
+}
+
 Test(options, accepted_for_the_sake_of_ssh)
 {
     struct options_run run;
