@@ -1,5 +1,6 @@
 """The control socket of a culvert that connects by itself: stock ssh and our
 own -O against it, and those who mean no good."""
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import time
 
 from harness import (VARIANT, WRAP, check, equal, free_port, matches,
                      scaled, wait_until)
-from mux import (ALIVE, ALIVE_CHECK, CLOSE_FORWARD, FAILURE, HELLO,
+from mux import (ALIVE, ALIVE_CHECK, CLOSE_FORWARD, FAILURE, HELLO, KICK,
                  NEW_SESSION, OK, OPEN_FORWARD, PORT, STATUS, TERMINATE,
                  Caller, ask, check_alive, done, dynamic, message, number,
                  refuses, string, take_message)
@@ -388,6 +389,46 @@ def test_status(t):
     asked = done(ask(t, "culvert", "status", path))
     check(f"listening on 127.0.0.1:{port} (to b:2, via tcp)" in
           asked.out.splitlines(), asked.out)
+
+
+def test_status_in_json(t):
+    server = t.server(Echo)
+    proxy, path = master(t, "--workers", "2")
+    sock = through(t, proxy, server)
+    check_echo(sock)
+    port = free_port()
+    done(ask(t, "culvert", "forward", path, "-L", f"127.0.0.1:{port}:b:2"))
+    asked = done(ask(t, "culvert", "status", path, "--log-format", "json"))
+    equal(asked.out.count("\n"), 1, "lines")
+    status = json.loads(asked.out)
+    check(status.pop("version"), "a version")
+    socks = {"state": "listening", "listen": proxy.where, "option": "-D",
+             "kind": "socks", "via": "tcp"}
+    fixed = {"state": "listening", "listen": f"127.0.0.1:{port}",
+             "option": "-L", "kind": "fixed", "target": "b:2", "via": "tcp"}
+    equal(status, {"pid": proxy.pid, "workers": 2, "sessions": 1,
+                   "server": None, "listeners": [socks, fixed], "links": [],
+                   "agents": []}, "the status")
+
+
+def test_kick_without_a_gateway(t):
+    proxy, path = master(t)
+    asked = done(ask(t, "culvert", "kick", path, "home"), 255)
+    equal(asked.err, "culvert: kick request for home failed: no gateway here\n")
+    check_alive(t, "ssh", path, proxy.pid)
+
+
+def test_kick_names_that_are_none(t):
+    """By a caller who does not look at them as our own -O does."""
+    proxy, path = master(t)
+    for name in (b"", b"a b", b"ho\0me", b"x" * 64, b"x" * 60000):
+        caller = Caller(t, path)
+        caller.send(message(KICK, 7, string(name)))
+        kind, body = take_message(caller.sock)
+        equal(kind, FAILURE, f"the answer to {name[:70]!r}")
+        matches("an agent's name is", body.decode())
+        caller.sock.close()
+    check_alive(t, "culvert", path, proxy.pid)
 
 
 def test_reconnect_without_a_server(t):

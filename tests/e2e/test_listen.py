@@ -234,6 +234,30 @@ def test_all_addresses(t):
         proxy.stop()
 
 
+# --- --gateway ----------------------------------------------------------------
+
+# Of nobody: its private half was thrown away.
+KEY = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4yJNB4ieNDei+OM1g5"
+       "GbMjtC0JnA0cOQnNstc1+ga9 nobody\n")
+
+
+def test_gateway_is_announced(t):
+    """On every address unless told, both families on one port."""
+    files = ("--host-key", t.tmp("hostkey"), "--authorized-keys",
+             t.file("authorized", KEY, 0o600))
+    for args in (("--gateway", "0"), ("--gateway", "*:0")):
+        proxy = t.culvert(*args, *files, listeners=2)
+        ports = [matches(rf"^culvert: listening on {host}:(\d+) \(gateway\)$",
+                         proxy.text())[1] for host in (r"0\.0\.0\.0", r"\[::\]")]
+        equal(ports[0], ports[1], "the ports of both families")
+        for host in BOTH:
+            t.socket((host, int(ports[0])))
+        proxy.stop()
+    proxy = t.culvert("--gateway", "localhost:0", *files, listeners=2)
+    equal([address.rsplit(":", 1)[0] for address in where(proxy)],
+          ["127.0.0.1", "[::1]"], "localhost")
+
+
 # --- -L -----------------------------------------------------------------------
 
 def test_local_tcp_to_tcp(t):
