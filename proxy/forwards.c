@@ -444,7 +444,18 @@ forwards_close(struct forwards *forwards)
     struct standing *each;
 
     LL_FOREACH (forwards->all_, each)
-        close_standing(each);
+        if (each->forward->kind != FORWARD_GATEWAY)
+            close_standing(each);
+}
+
+void
+forwards_close_gateways(struct forwards *forwards)
+{
+    struct standing *each;
+
+    LL_FOREACH (forwards->all_, each)
+        if (each->forward->kind == FORWARD_GATEWAY)
+            close_standing(each);
 }
 
 void
@@ -454,6 +465,7 @@ forwards_destroy(struct forwards *forwards)
     struct standing *next;
 
     forwards_close(forwards);
+    forwards_close_gateways(forwards);
     LL_FOREACH_SAFE (forwards->all_, each, next) {
         if (each->added)
             free((char *)each->added->text);

@@ -38,7 +38,7 @@ struct forwards {
     /* No remote one is left, after there were some. NULL: nobody asks. */
     void (*remotes_gone)(void *arg);
     /* A listening socket of a FORWARD_GATEWAY, once, by forwards_begin: fd is
-     * lent until forwards_close. NULL: nobody accepts from it. */
+     * lent until forwards_close_gateways. NULL: nobody accepts from it. */
     void (*on_gateway)(void *arg, int fd);
     void *arg;
 
@@ -113,10 +113,14 @@ void forwards_rows(const struct forwards *forwards,
  * ones are closed, which remotes_gone tells. Before the control worker goes. */
 void forwards_stop(struct forwards *forwards);
 
-/* Closes every socket; no slot accepts from them any more. */
+/* Closes every socket but the gateway's; no slot accepts from them any more. */
 void forwards_close(struct forwards *forwards);
 
-/* Closes and frees; the slots' threads have ended. */
+/* Closes the gateway's; their owner uses them no more. */
+void forwards_close_gateways(struct forwards *forwards);
+
+/* Closes all and frees; the slots' threads have ended, and the owner of the
+ * gateway's sockets uses them no more. */
 void forwards_destroy(struct forwards *forwards);
 
 #endif

@@ -77,7 +77,9 @@ Test(forwards, the_gateways_sockets_go_to_its_owner)
         cr_assert_eq(getsockname(bed.fds[i], &addr.sa, &len), 0);
         close(sockets_connect(&addr));
     }
-    forwards_close(&bed.forwards);
+    forwards_close(&bed.forwards); /* the others' */
+    cr_assert_eq(sockets_open_count(), before + 2);
+    forwards_close_gateways(&bed.forwards);
     cr_assert_eq(sockets_open_count(), before);
     cr_assert_eq(atomic_load(&bed.limits.free), 1000);
     bed_close(&bed);
