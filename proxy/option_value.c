@@ -200,11 +200,7 @@ option_value_format(const char *text, enum log_format *format)
 const char *
 option_value_agent(const char *text)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    size_t len = strspn(text, letters);
-
-    if (len == 0 || len > GRANT_AGENT_MAX || text[len])
+    if (!grant_agent_is_legal(text))
         return "an agent's name is 1 to 63 of A-Z, a-z, 0-9, _ and -";
     return NULL;
 }

@@ -102,6 +102,7 @@ drain(struct server *server)
     server->draining = true;
     forwards_stop(&server->forwards);
     gateway_stop(server->shared.gateway);
+    forwards_close_gateways(&server->forwards);
     for (unsigned i = 0; i < server->started; i++)
         slot_drain(&server->slots[i]);
     if (wait > 0) {

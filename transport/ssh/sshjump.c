@@ -141,6 +141,7 @@ open_channel(struct sshjump *jump)
                                             : jump->request.patience;
 
     jump->open.target = &jump->target;
+    jump->open.listened = NULL;
     jump->open.client.sa.sa_family = AF_UNSPEC;
     jump->open.done = on_opened;
     jump->open.owner = jump;

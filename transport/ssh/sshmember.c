@@ -143,6 +143,7 @@ enter_link(struct pool_dial *each, struct pool_slot *slot)
     DL_APPEND(slot->dials, each);
     slot->opened++;
     each->dial->late = ERR_TIMED_OUT;
+    each->open.listened = NULL;
     each->open.target = each->dial->target;
     each->open.client = each->dial->client;
     each->open.done = on_opened;
