@@ -209,7 +209,11 @@ static enum socks5_method
 choose_method(const struct handshake *hs,
               const struct socks5_greeting *greeting)
 {
-    if (!hs->need_password && socks5_offers(greeting, SOCKS5_CULVERT))
+    /* As our own gateway asks an agent, and not some client that offers all
+     * there are. */
+    if (!hs->need_password && greeting->count == 2 &&
+        socks5_offers(greeting, SOCKS5_NO_AUTH) &&
+        socks5_offers(greeting, SOCKS5_CULVERT))
         return SOCKS5_CULVERT;
     if (!hs->need_password && socks5_offers(greeting, SOCKS5_NO_AUTH) &&
         !(hs->wants_agent && socks5_offers(greeting, SOCKS5_PASSWORD)))
