@@ -55,8 +55,8 @@ on_down(void *arg, enum err err, const char *text)
 {
     struct agent *agent = arg;
 
-    log_write(LOG_VERBOSE, "agent %s: %s", agent->name, text);
-    agent_end(agent, "left", err_word(err));
+    (void)err;
+    agent_end(agent, "left", text);
 }
 
 static void
@@ -186,8 +186,8 @@ agent_end(struct agent *agent, const char *state, const char *reason)
     agentport_forget(agent);
     backdial_lose(agent);
     agentsession_end_all(agent);
+    log_agent(agent, state, reason); /* which may be the link's text */
     sshlink_destroy(agent->link);
-    log_agent(agent, state, reason);
     ops->release(registry->config.arg, agent->grant);
     ops->take(registry->config.arg, -1);
     free(agent);

@@ -25,9 +25,6 @@
  * waited for where there is another. */
 #define PATIENCE_SECONDS 1.0
 
-/* Of a reply: version, code, reserved, kind of address, and its first byte. */
-#define HEAD_BYTES 5
-
 static void on_opened(struct sshlink_open *open);
 static void on_ready(struct stream *stream, unsigned events);
 
@@ -157,69 +154,20 @@ mistake(struct backdial *each, enum err err)
     wait_again(each);
 }
 
-/* How many bytes are wanted in all, at this stage; 0: it is no SOCKS5. */
-static size_t
-wanted(const struct backdial *each)
+/* It has said all. */
+static void
+conclude(struct backdial *each)
 {
-    const uint8_t *in = each->in;
+    const struct backtalk *talk = &each->talk;
 
-    switch (each->stage) {
-    case BACKDIAL_METHOD:
-        return 2;
-    case BACKDIAL_HEAD:
-        return HEAD_BYTES;
-    case BACKDIAL_TAIL:
-        if (in[3] == 1)
-            return 4 + 4 + 2;
-        if (in[3] == 4)
-            return 4 + 16 + 2;
-        return in[3] == 3 ? 4 + 1 + in[4] + 2u : 0;
-    case BACKDIAL_WAITING:
-    case BACKDIAL_OPENING:
-        break;
-    }
-    return 0;
-}
-
-/* Goes on to the next stage, with all of this one there. Returns false when it
- * is over. */
-static bool
-step(struct backdial *each)
-{
-    struct socks5_reply reply;
-    uint8_t method = 0;
-    size_t used;
-
-    if (each->stage == BACKDIAL_HEAD) {
-        each->stage = BACKDIAL_TAIL;
-        if (each->in[0] == SOCKS5_VERSION && wanted(each) > 0)
-            return true;
-        mistake(each, ERR_PROTOCOL);
-        return false;
-    }
-    if (each->stage == BACKDIAL_METHOD) {
-        if (socks5_parse_method(each->in, 2, &method, &used) != WIRE_DONE) {
-            mistake(each, ERR_PROTOCOL);
-            return false;
-        }
+    if (talk->is_socks)
         set_nature(each, CLAIM_SOCKS);
-        if (method == SOCKS5_CULVERT)
-            atomic_store(&each->agent->is_culvert, true);
-        if (method != SOCKS5_CULVERT && method != SOCKS5_NO_AUTH) {
-            finish(each, ERR_PROHIBITED);
-            return false;
-        }
-        each->stage = BACKDIAL_HEAD;
-        each->in_len = 0;
-        return true;
-    }
-    if (socks5_parse_reply(each->in, each->in_len, &reply, &used) != WIRE_DONE)
-        finish(each, ERR_PROTOCOL);
+    if (talk->is_culvert)
+        atomic_store(&each->agent->is_culvert, true);
+    if (talk->err == ERR_PROTOCOL)
+        mistake(each, ERR_PROTOCOL);
     else
-        finish(each, reply.rep == SOCKS5_SUCCEEDED
-                         ? ERR_OK
-                         : socks5_err_from_rep(reply.rep));
-    return false;
+        finish(each, talk->err);
 }
 
 /* Reads what is there of the answer, and not a byte more. */
@@ -227,9 +175,10 @@ static void
 hear(struct backdial *each)
 {
     for (;;) {
+        size_t size;
+        uint8_t *room = backtalk_room(&each->talk, &size);
         size_t got = 0;
-        enum err err = stream_read(each->stream, each->in + each->in_len,
-                                   wanted(each) - each->in_len, &got);
+        enum err err = stream_read(each->stream, room, size, &got);
 
         if (err == ERR_AGAIN)
             return;
@@ -237,14 +186,14 @@ hear(struct backdial *each)
             mistake(each, ERR_REMOTE_FAILED);
             return;
         }
-        if (err) { /* the link is down: who is told of that looks after it */
-            stream_want(each->stream, 0);
+        if (err) {
             lose(each);
             return;
         }
-        each->in_len += got;
-        if (each->in_len == wanted(each) && !step(each))
+        if (backtalk_fed(&each->talk, got)) {
+            conclude(each);
             return;
+        }
     }
 }
 
@@ -285,16 +234,16 @@ on_opened(struct sshlink_open *open)
 
     each->stream = open->stream;
     if (open->err == ERR_TRANSPORT_DOWN) {
-        each->stage = BACKDIAL_METHOD; /* it is open no longer */
+        each->stage = BACKDIAL_TALKING; /* it is open no longer */
         lose(each);
     } else if (is_raw(each) || open->err == ERR_NO_RESOURCES ||
                open->err == ERR_NO_MEMORY) {
         finish(each, open->err);
     } else if (open->err) {
-        each->stage = BACKDIAL_METHOD;
+        each->stage = BACKDIAL_TALKING;
         mistake(each, open->err);
     } else {
-        each->stage = BACKDIAL_METHOD;
+        each->stage = BACKDIAL_TALKING;
         each->dial->late = ERR_TIMED_OUT;
         each->stream->owner = each;
         each->stream->on_ready = on_ready;
@@ -303,21 +252,6 @@ on_opened(struct sshlink_open *open)
 }
 
 /* --- the beginning -------------------------------------------------------- */
-
-static void
-write_request(struct backdial *each)
-{
-    const struct socks5_greeting greeting = {
-        .count = 2,
-        .methods = {SOCKS5_NO_AUTH, SOCKS5_CULVERT},
-    };
-    size_t len = socks5_write_greeting(each->out, &greeting);
-
-    each->out_len = len + socks5_write_request(each->out + len, SOCKS5_CONNECT,
-                                               each->dial->target);
-    each->out_at = 0;
-    each->in_len = 0;
-}
 
 static void
 enter(struct backdial *each, struct agent *agent, struct claim *claim)
@@ -329,7 +263,9 @@ enter(struct backdial *each, struct agent *agent, struct claim *claim)
     each->port = claim->port->number;
     strcpy(each->listened, claim->address);
     if (!is_raw(each))
-        write_request(each);
+        each->out_len =
+            backtalk_begin(&each->talk, each->dial->target, each->out);
+    each->out_at = 0;
     DL_APPEND(agent->dials, each);
     each->open = (struct sshlink_open){
         .client = each->dial->client,

@@ -12,10 +12,10 @@
 
 #include "transport/base/log.h"
 #include "transport/net/listen.h"
+#include "transport/reverse/backtalk.h"
 #include "transport/reverse/registry.h"
 #include "transport/ssh/sshlink.h"
 #include "transport/transport.h"
-#include "transport/wire/socks5.h"
 
 /* An address that a peer has us listen on, at most as long as a name. */
 #define CLAIM_ADDRESS_MAX 255
@@ -120,16 +120,11 @@ struct registry {
     unsigned *arriving; /* by worker: agents on their way there */
 };
 
-/* A reply that names a name is the longest. */
-#define BACKDIAL_IN_MAX (4 + 1 + 255 + 2)
-
 /* How far a dial by an agent has got. */
 enum backdial_stage {
     BACKDIAL_WAITING, /* for an agent */
     BACKDIAL_OPENING, /* the channel */
-    BACKDIAL_METHOD,  /* SOCKS was asked; its first answer is awaited, */
-    BACKDIAL_HEAD,    /* the beginning of the second, */
-    BACKDIAL_TAIL,    /* and its rest */
+    BACKDIAL_TALKING, /* SOCKS, on it */
 };
 
 struct backdial {
@@ -144,11 +139,10 @@ struct backdial {
     struct sshlink_open open;
     struct stream *stream;
     double asked; /* when the channel was */
-    uint8_t out[SOCKS5_GREETING_MAX + SOCKS5_REQUEST_MAX];
+    struct backtalk talk;
+    uint8_t out[BACKTALK_OUT_MAX];
     size_t out_len;
     size_t out_at;
-    uint8_t in[BACKDIAL_IN_MAX];
-    size_t in_len;
     struct backdial *prev;
     struct backdial *next;
 };
