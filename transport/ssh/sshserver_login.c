@@ -4,16 +4,13 @@
  * it is seen to what has become of them. */
 #include "transport/ssh/sshserver_parts.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <utlist.h>
 
 #include "transport/base/clock.h"
-#include "transport/ssh/sshaes.h"
 #include "transport/ssh/sshkexpeek.h"
 #include "transport/ssh/sshlogin_run.h"
 
@@ -23,13 +20,6 @@
 
 /* libssh is at its wits' end when it reads nothing so often. */
 #define STUCK_MAX 8
-
-/* What sshd says to those it keeps out. */
-#define NOT_ALLOWED "Not allowed at this time\r\n"
-
-#define RUN_OF(pointer, member)                                         \
-    ((struct sshserver_login_run *)(void *)((char *)(pointer)-offsetof( \
-        struct sshserver_login_run, member)))
 
 /* --- the end -------------------------------------------------------------- */
 
@@ -50,10 +40,8 @@ penalty(const struct sshserver_login_run *run, enum sshserver_end end)
     return run->is_blamed ? SSHSOURCE_FAILED_SECONDS : 0;
 }
 
-/* Takes it out of the lists, and frees it: at once, or where another loop has
- * just sent it mail, when that arrives. */
-static void
-forget(struct sshserver_login_run *run)
+void
+sshserver_login_forget(struct sshserver_login_run *run)
 {
     struct sshserver_loop *loop = run->loop;
     bool has_mail;
@@ -138,7 +126,7 @@ sshserver_login_end(struct sshserver_login_run *run, enum sshserver_end end,
     sshserver_auth_clear(run);
     end_session(run, end);
     blame(run, penalty(run, end));
-    forget(run);
+    sshserver_login_forget(run);
 }
 
 static bool
@@ -153,8 +141,8 @@ end_by_libssh(struct sshserver_login_run *run)
 
 /* --- handing over --------------------------------------------------------- */
 
-static void
-set_nonblocking(int fd)
+void
+sshserver_set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -175,7 +163,7 @@ hand_over(struct sshserver_login_run *run)
     ssh_event_free(run->event);
     sshio_detach(run->io);
     worker_forget_fd(run->loop->worker, run->fd);
-    set_nonblocking(run->fd);
+    sshserver_set_nonblocking(run->fd);
     login->session = run->session;
     login->peer = run->peer;
     sshlogin_clean(ssh_get_clientbanner(run->session), login->software,
@@ -183,7 +171,7 @@ hand_over(struct sshserver_login_run *run)
     pthread_mutex_lock(&server->lock);
     sshsource_forgive(&server->sources, &run->peer, clock_seconds());
     pthread_mutex_unlock(&server->lock);
-    forget(run);
+    sshserver_login_forget(run);
     server->config.arrived(server->config.arg, login);
 }
 
@@ -369,177 +357,15 @@ on_peek(struct ev_loop *loop, ev_timer *timer, int events)
         sshserver_login_step(run);
 }
 
-/* --- the beginning -------------------------------------------------------- */
-
-static int
-methods(const struct sshserver_config *config)
-{
-    int keys = config->admit->has_keys(config->admit_arg)
-                   ? SSH_AUTH_METHOD_PUBLICKEY
-                   : 0;
-    int passwords = config->admit->has_passwords(config->admit_arg)
-                        ? SSH_AUTH_METHOD_PASSWORD
-                        : 0;
-
-    return keys | passwords;
-}
-
-/* A client's first bytes are its version, and what it sends when it has ours:
- * one round trip. */
-static double
-patience(const struct sshserver_login_run *run)
-{
-    struct tcp_info info;
-    socklen_t len = sizeof(info);
-    double round_trip = 0;
-
-    if (getsockopt(run->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
-        round_trip = info.tcpi_rtt / 1e6;
-    return run->loop->server->times.peek + (round_trip < 1 ? round_trip : 1);
-}
-
-static void
-set_watchers(struct sshserver_login_run *run)
+void
+sshserver_login_watch(struct sshserver_login_run *run, double seconds)
 {
     struct ev_loop *loop = worker_loop(run->loop->worker);
 
     ev_io_init(&run->watcher, on_io, run->fd, EV_READ);
-    ev_timer_init(&run->peek, on_peek, patience(run), 0.);
+    ev_timer_init(&run->peek, on_peek, seconds, 0.);
     run->watcher.data = run->peek.data = run;
     ev_io_start(loop, &run->watcher);
     if (run->state == SSHSERVER_PEEKING)
         ev_timer_start(loop, &run->peek);
-}
-
-/* Makes the session, which sends our version and is told of nothing that there
- * is to read. */
-static bool
-open_session(struct sshserver_login_run *run)
-{
-    const int on = 1;
-
-    setsockopt(run->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    run->session = ssh_new();
-    if (!run->session)
-        return false;
-    if (ssh_bind_accept_fd(run->loop->bind, run->session, run->fd) != SSH_OK) {
-        run->is_taken = ssh_get_fd(run->session) == run->fd;
-        return false;
-    }
-    run->is_taken = true;
-    set_nonblocking(run->fd);
-    ssh_set_blocking(run->session, 0);
-    ssh_set_auth_methods(run->session, methods(&run->loop->server->config));
-    if (sshio_attach(run->fd, &run->io) != ERR_OK ||
-        ssh_handle_key_exchange(run->session) != SSH_AGAIN)
-        return false;
-    run->event = ssh_event_new();
-    return run->event &&
-           ssh_event_add_session(run->event, run->session) == SSH_OK;
-}
-
-static void
-begin(struct sshserver_login_run *run)
-{
-    DL_DELETE(run->loop->queue, run);
-    DL_APPEND(run->loop->logins, run);
-    run->state = sshaes_is_fast() ? SSHSERVER_PEEKING : SSHSERVER_EXCHANGE;
-    set_watchers(run);
-    if (!open_session(run))
-        sshserver_login_end(run, SSHSERVER_OUR, "out of memory");
-    else
-        sshserver_login_step(run);
-}
-
-static void
-on_displaced(struct mail *mail)
-{
-    struct sshserver_login_run *run = RUN_OF(mail, displaced);
-
-    run->is_displaced = false;
-    if (run->has_ended)
-        free(run);
-    else
-        sshserver_login_end(run, SSHSERVER_OUR,
-                            "too many logins: a newer one takes its place");
-}
-
-/* Under the lock, so that it can't be freed meanwhile; on any loop. */
-static void
-displace(struct sshsource_guest *guest)
-{
-    struct sshserver_login_run *run = RUN_OF(guest, guest);
-
-    run->is_displaced = true;
-    run->displaced.run = on_displaced;
-    worker_post(run->loop->worker, &run->displaced);
-}
-
-/* Ends one that has no session yet, and is told so or not. */
-static void
-turn_away(struct sshserver_login_run *run, const char *word)
-{
-    if (word && send(run->fd, word, strlen(word), MSG_NOSIGNAL) < 0)
-        word = NULL; /* it is gone: nothing to do about it */
-    deadline_stop(&run->exchange);
-    deadline_stop(&run->whole);
-    close(run->fd);
-    forget(run);
-}
-
-void
-sshserver_login_retry(struct sshserver_login_run *run)
-{
-    struct sshserver_loop *loop = run->loop;
-    struct sshserver *server = loop->server;
-    struct sshsource_guest *victim;
-    enum sshsource_answer answer;
-
-    pthread_mutex_lock(&server->lock);
-    answer = sshsource_enter(&server->sources, &run->guest, &run->peer,
-                             clock_seconds(), &victim);
-    if (victim)
-        displace(victim);
-    pthread_mutex_unlock(&server->lock);
-    switch (answer) {
-    case SSHSOURCE_IN:
-        begin(run);
-        break;
-    case SSHSOURCE_WAIT:
-        break;
-    case SSHSOURCE_BARRED:
-        sshserver_log_turned_away(loop, &run->peer,
-                                  "kept out after failed logins");
-        turn_away(run, NOT_ALLOWED);
-        break;
-    case SSHSOURCE_CROWDED:
-        sshserver_log_turned_away(loop, &run->peer, "too many logins");
-        turn_away(run, NULL);
-        break;
-    case SSHSOURCE_NO_MEMORY:
-        sshserver_log_turned_away(loop, &run->peer, "out of memory");
-        turn_away(run, NULL);
-        break;
-    }
-}
-
-void
-sshserver_login_start(struct sshserver_loop *loop, int fd,
-                      const union addr *peer)
-{
-    struct sshserver_login_run *run = calloc(1, sizeof(*run));
-
-    if (!run) {
-        close(fd);
-        return;
-    }
-    run->loop = loop;
-    run->fd = fd;
-    run->peer = *peer;
-    run->why = "";
-    addr_unmap(&run->peer);
-    DL_APPEND(loop->queue, run);
-    deadline_start(&loop->exchange, &run->exchange);
-    deadline_start(&loop->whole, &run->whole);
-    sshserver_login_retry(run);
 }

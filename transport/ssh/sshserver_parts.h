@@ -1,6 +1,7 @@
 /* What the parts of an SSH server's door share: the login loops
- * (sshserver_loop.c), one login's life (sshserver_login.c), its authentication
- * (sshserver_auth.c), and what is logged of it (sshserver_log.c).
+ * (sshserver_loop.c), a login's beginning (sshserver_begin.c), its life and end
+ * (sshserver_login.c), its authentication (sshserver_auth.c), and what is
+ * logged of it (sshserver_log.c).
  *
  * A loop and its logins belong to the loop's thread; what the loops share is
  * under the server's lock. */
@@ -159,9 +160,20 @@ void sshserver_login_start(struct sshserver_loop *loop, int fd,
 /* Asks again for its turn. */
 void sshserver_login_retry(struct sshserver_login_run *run);
 
+/* Watches its socket from now on; and where its first bytes are looked at, for
+ * how long at most. */
+void sshserver_login_watch(struct sshserver_login_run *run, double seconds);
+
 /* Ends one, with what is said of it in the log. It is gone then. */
 void sshserver_login_end(struct sshserver_login_run *run,
                          enum sshserver_end end, const char *why);
+
+/* Takes one whose parts are gone out of the lists, and frees it: at once, or
+ * where another loop has just sent it mail, when that arrives. */
+void sshserver_login_forget(struct sshserver_login_run *run);
+
+/* libssh may turn it blocking. */
+void sshserver_set_nonblocking(int fd);
 
 /* Goes on with it, after something has come. It may be gone then. */
 void sshserver_login_step(struct sshserver_login_run *run);
