@@ -31,6 +31,7 @@ Test(sshserver, lets_in_who_has_the_key)
     struct sshserver_bed bed;
     struct sshserver_login *login;
     ssh_session client;
+    unsigned open = sockets_open_count();
 
     sshserver_bed_start(&bed, 1, NULL);
     client = sshserver_bed_connect(&bed, 1);
@@ -51,6 +52,7 @@ Test(sshserver, lets_in_who_has_the_key)
     sshserver_bed_drop(&bed, login);
     sshserver_bed_hang_up(client);
     sshserver_bed_end(&bed);
+    cr_expect_eq(sockets_open_count(), open);
 }
 
 Test(sshserver, lets_in_who_knows_the_password)
@@ -124,6 +126,41 @@ Test(sshserver, refuses_a_key_that_is_not_known)
     sshserver_bed_hang_up(client);
     cr_expect(sshserver_bed_settle(&bed, 0));
     ssh_key_free(other);
+    sshserver_bed_end(&bed);
+}
+
+/* Of a key that was thrown away. */
+static const char certificate[] =
+    "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIHqzQBgmhczsI0YtaFGyI3"
+    "583AjBiDd67Ckv6VEInS6xAAAAICBT5c5hhPYfp4+wqfkToFlypFPyEOFlhqi7rv29Mq+SAAAA"
+    "AAAAAAAAAAABAAAAAmlkAAAABwAAAANib2IAAAAAAAAAAP//////////AAAAAAAAAIIAAAAVcG"
+    "VybWl0LVgxMS1mb3J3YXJkaW5nAAAAAAAAABdwZXJtaXQtYWdlbnQtZm9yd2FyZGluZwAAAAAA"
+    "AAAWcGVybWl0LXBvcnQtZm9yd2FyZGluZwAAAAAAAAAKcGVybWl0LXB0eQAAAAAAAAAOcGVybW"
+    "l0LXVzZXItcmMAAAAAAAAAAAAAADMAAAALc3NoLWVkMjU1MTkAAAAgISKJ8avQd+pDiyvOq2vz"
+    "BoZighzaPGVKyEc9j96ajDQAAABTAAAAC3NzaC1lZDI1NTE5AAAAQD+6HY3gq3XMKmVH5QyV+B"
+    "LFvE2XysSzI8xBU7JUGtxuxSACv78eVO63d69xBURjRO4sXz8IW2QLLJ355uneOAI=";
+
+/* libssh has no answer for it. */
+Test(sshserver, refuses_a_signature_that_is_wrong)
+{
+    struct sshserver_bed bed;
+    ssh_session client;
+    ssh_key cert;
+
+    sshserver_bed_start(&bed, 1, NULL);
+    cr_assert_eq(ssh_pki_import_cert_base64(certificate,
+                                            SSH_KEYTYPE_ED25519_CERT01, &cert),
+                 SSH_OK);
+    cr_assert_eq(ssh_pki_copy_cert_to_privkey(cert, bed.good), SSH_OK);
+    client = sshserver_bed_connect(&bed, 1);
+    cr_assert_eq(ssh_userauth_none(client, NULL), SSH_AUTH_DENIED);
+    cr_expect_eq(ssh_userauth_publickey(client, NULL, bed.good),
+                 SSH_AUTH_DENIED);
+    cr_expect_eq(bed.asked, 0, "nobody is asked about it");
+    cr_expect_eq(ssh_userauth_password(client, NULL, SSHSERVER_BED_PASSWORD),
+                 SSH_AUTH_SUCCESS, "it goes on");
+    sshserver_bed_hang_up(client);
+    ssh_key_free(cert);
     sshserver_bed_end(&bed);
 }
 
@@ -242,6 +279,7 @@ Test(sshserver, ends_one_that_sends_garbage)
         {"\n", 1},
     };
     struct sshserver_bed bed;
+    unsigned open = sockets_open_count();
 
     sshserver_bed_start(&bed, 1, &hasty);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -252,6 +290,7 @@ Test(sshserver, ends_one_that_sends_garbage)
     }
     cr_expect(sshserver_bed_settle(&bed, 0));
     sshserver_bed_end(&bed);
+    cr_expect_eq(sockets_open_count(), open);
 }
 
 Test(sshserver, ends_one_whose_version_has_no_end)

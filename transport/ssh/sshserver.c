@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "transport/ssh/sshserver_parts.h"
 
@@ -123,8 +124,12 @@ sshserver_destroy(struct sshserver *server)
 void
 sshserver_login_drop(struct sshserver_login *login)
 {
+    int fd = login->session ? ssh_get_fd(login->session) : -1;
+
     if (login->session)
-        ssh_disconnect(login->session); /* closes the descriptor */
+        ssh_disconnect(login->session);
     ssh_free(login->session);
+    if (fd >= 0)
+        close(fd);
     free(login);
 }

@@ -29,8 +29,9 @@ struct sshserver;
 /* One who has logged in. */
 struct sshserver_login {
     ssh_session session; /* non-blocking, on no event; its descriptor
-                          * (ssh_get_fd) non-blocking; what the peer has asked
-                          * for meanwhile waits in it (ssh_message_get) */
+                          * (ssh_get_fd) non-blocking, left open by
+                          * ssh_disconnect as a client's is; what the peer has
+                          * asked for meanwhile waits in it (ssh_message_get) */
     union addr peer;
     char user[SSHSERVER_USER_MAX + 1];
     char print[SSHHOSTKEY_PRINT_MAX]; /* of the key; "": by password */
@@ -69,8 +70,9 @@ void sshserver_stop(struct sshserver *server);
 /* After stop, or alone. NULL does nothing. */
 void sshserver_destroy(struct sshserver *server);
 
-/* Ends a login that nobody wants: the session with its descriptor, and the
- * memory; the grant is the caller's to release. */
+/* Ends a login that nobody wants: the session with its descriptor, unless it is
+ * NULL as it was taken, and the memory; the grant is the caller's to release.
+ */
 void sshserver_login_drop(struct sshserver_login *login);
 
 #endif

@@ -164,6 +164,8 @@ hand_over(struct sshserver_login_run *run)
     sshio_detach(run->io);
     worker_forget_fd(run->loop->worker, run->fd);
     sshserver_set_nonblocking(run->fd);
+    /* From now on ssh_disconnect leaves it open, as it does a client's. */
+    ssh_options_set(run->session, SSH_OPTIONS_FD, &run->fd);
     login->session = run->session;
     login->peer = run->peer;
     sshlogin_clean(ssh_get_clientbanner(run->session), login->software,
