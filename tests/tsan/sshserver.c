@@ -137,9 +137,11 @@ log_in(unsigned from)
     is_in = ssh_connect(session) == SSH_OK &&
             ssh_userauth_password(session, NULL, "no") == SSH_AUTH_DENIED &&
             ssh_userauth_password(session, NULL, "yes") == SSH_AUTH_SUCCESS;
+    fd = ssh_get_fd(session); /* libssh closes it when the server has left */
     ssh_disconnect(session);
     ssh_free(session);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return is_in;
 }
 

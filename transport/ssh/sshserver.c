@@ -12,29 +12,24 @@
 #define WHOLE_SECONDS    120.0
 #define PEEK_SECONDS     0.3
 
-/* Destroys one of which so many loops were made to run. */
-static void
-dismantle(struct sshserver *server, unsigned running)
-{
-    for (unsigned i = 0; i < running; i++)
-        sshserver_loop_stop(&server->loops[i]);
-    for (unsigned i = 0; i < running; i++)
-        worker_join(server->loops[i].worker);
-}
-
-/* Signals are the main thread's. */
+/* Makes the loops, which run then. Signals are the main thread's. */
 static enum err
 create_loops(struct sshserver *server)
 {
+    const unsigned wanted = server->config.loops;
     sigset_t all, before;
     enum err err = ERR_OK;
 
+    server->loops = calloc(wanted, sizeof(*server->loops));
+    if (!server->loops)
+        return ERR_NO_MEMORY;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (!err && server->count < server->config.loops) {
-        err = sshserver_loop_create(&server->loops[server->count], server,
-                                    server->count);
+    for (unsigned i = 0; i < wanted && !err; i++) {
+        err = sshserver_loop_create(&server->loops[i], server, i);
         server->count++;
+        if (!err)
+            server->running++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
@@ -46,30 +41,19 @@ sshserver_create_timed(const struct sshserver_config *config,
                        struct sshserver **result)
 {
     struct sshserver *server = calloc(1, sizeof(*server));
-    enum err err = ERR_OK;
+    enum err err;
 
     if (!server)
         return ERR_NO_MEMORY;
     server->config = *config;
     server->times = *times;
     pthread_mutex_init(&server->lock, NULL);
-    server->loops = calloc(config->loops, sizeof(*server->loops));
-    if (!server->loops)
-        err = ERR_NO_MEMORY;
-    else if (ssh_init() != SSH_OK)
-        err = ERR_NO_RESOURCES;
-    else
-        err = create_loops(server);
-    if (err) {
-        /* The last one made does not run. */
-        if (server->count > 0)
-            dismantle(server, server->count - 1);
-        server->stopped = true;
+    err = ssh_init() == SSH_OK ? create_loops(server) : ERR_NO_RESOURCES;
+    if (err)
         sshserver_destroy(server);
-        return err;
-    }
-    *result = server;
-    return ERR_OK;
+    else
+        *result = server;
+    return err;
 }
 
 enum err
@@ -101,10 +85,11 @@ sshserver_listen(struct sshserver *server, int fd)
 void
 sshserver_stop(struct sshserver *server)
 {
-    if (server->stopped)
-        return;
-    server->stopped = true;
-    dismantle(server, server->count);
+    for (unsigned i = 0; i < server->running; i++)
+        sshserver_loop_stop(&server->loops[i]);
+    for (unsigned i = 0; i < server->running; i++)
+        worker_join(server->loops[i].worker);
+    server->running = 0;
 }
 
 void

@@ -109,12 +109,22 @@ displace(struct sshsource_guest *guest)
     worker_post(run->loop->worker, &run->displaced);
 }
 
-/* Ends one that has no session yet, and is told so or not. */
+/* As far as the socket takes it. */
 static void
-turn_away(struct sshserver_login_run *run, const char *word)
+say(int fd, const char *word)
 {
-    if (word && send(run->fd, word, strlen(word), MSG_NOSIGNAL) < 0)
-        word = NULL; /* it is gone: nothing to do about it */
+    ssize_t n = send(fd, word, strlen(word), MSG_NOSIGNAL);
+
+    (void)n; /* it may be gone: nothing to do about it */
+}
+
+/* Ends one that has no session yet, with a word for it or without (NULL). */
+static void
+turn_away(struct sshserver_login_run *run, const char *why, const char *word)
+{
+    sshserver_log_turned_away(run->loop, &run->peer, why);
+    if (word)
+        say(run->fd, word);
     deadline_stop(&run->exchange);
     deadline_stop(&run->whole);
     close(run->fd);
@@ -124,8 +134,7 @@ turn_away(struct sshserver_login_run *run, const char *word)
 void
 sshserver_login_retry(struct sshserver_login_run *run)
 {
-    struct sshserver_loop *loop = run->loop;
-    struct sshserver *server = loop->server;
+    struct sshserver *server = run->loop->server;
     struct sshsource_guest *victim;
     enum sshsource_answer answer;
 
@@ -142,17 +151,13 @@ sshserver_login_retry(struct sshserver_login_run *run)
     case SSHSOURCE_WAIT:
         break;
     case SSHSOURCE_BARRED:
-        sshserver_log_turned_away(loop, &run->peer,
-                                  "kept out after failed logins");
-        turn_away(run, NOT_ALLOWED);
+        turn_away(run, "kept out after failed logins", NOT_ALLOWED);
         break;
     case SSHSOURCE_CROWDED:
-        sshserver_log_turned_away(loop, &run->peer, "too many logins");
-        turn_away(run, NULL);
+        turn_away(run, "too many logins", NULL);
         break;
     case SSHSOURCE_NO_MEMORY:
-        sshserver_log_turned_away(loop, &run->peer, "out of memory");
-        turn_away(run, NULL);
+        turn_away(run, "out of memory", NULL);
         break;
     }
 }

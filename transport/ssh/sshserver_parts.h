@@ -86,8 +86,8 @@ struct sshserver {
     pthread_mutex_t lock;
     struct sshsources sources; /* under it */
     struct sshserver_loop *loops;
-    unsigned count;
-    bool stopped;
+    unsigned count;   /* those made, the last one half perhaps */
+    unsigned running; /* of them, those whose thread runs */
 };
 
 enum err sshserver_loop_create(struct sshserver_loop *loop,
