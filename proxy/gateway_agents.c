@@ -16,8 +16,8 @@ may_listen(void *arg, void *grant, const char *address, unsigned port)
 
 /* Returns NULL, or why it is refused. */
 static const char *
-judge_direct(struct gateway *gateway, const struct registry_direct *direct,
-             struct target *target)
+judge_direct(struct gateway *gateway, const struct engine *engine,
+             const struct registry_direct *direct, struct target *target)
 {
     if (direct->port == 0 || direct->port > UINT16_MAX ||
         target_set_host(target, direct->host, strlen(direct->host),
@@ -27,7 +27,7 @@ judge_direct(struct gateway *gateway, const struct registry_direct *direct,
         return "its key does not allow that";
     if (!limits_have_room(&gateway->shared->limits))
         return err_text(ERR_NO_DESCRIPTORS);
-    return NULL;
+    return engine->over ? err_text(ERR_SHUTDOWN) : NULL;
 }
 
 static void
@@ -37,7 +37,7 @@ on_direct(void *arg, unsigned worker, const struct registry_direct *direct)
     struct engine *engine = gateway->shared->engines[worker];
     struct target target;
     const struct session_aim aim = {.target = &target, .user = direct->name};
-    const char *why = judge_direct(gateway, direct, &target);
+    const char *why = judge_direct(gateway, engine, direct, &target);
 
     if (!why) {
         session_start_at(engine, &gateway->direct_forward, direct->stream,
@@ -61,7 +61,9 @@ on_client(void *arg, unsigned worker, const struct registry_client *client)
         .port = client->port,
     };
 
-    if (stream)
+    if (stream && engine->over) /* it had waited in the queue */
+        stream_close(stream, STREAM_ABORT);
+    else if (stream)
         session_start_at(engine, &gateway->port_forward, stream, client->peer,
                          &aim);
 }
