@@ -120,7 +120,8 @@ $(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIB_OBJ)
 
 $(B)/bench/%: bench/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< -lm
+	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d $(LDFLAGS_ALL) -o $@ $< -lm $(MORE)
+$(B)/bench/logins: MORE := -lssh
 
 bench-programs: $(BENCH_BIN)
 
