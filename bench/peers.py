@@ -121,10 +121,11 @@ class Proxy:
         return all(child.poll() is None for child in self.children)
 
     def usage(self):
-        """CPU seconds, PSS in bytes, descriptors and threads, in all."""
+        """CPU seconds, PSS and RSS in bytes, descriptors and threads, in
+        all."""
         if not self.children:
             return None
-        total = {"cpu": 0.0, "pss": 0, "fds": 0, "threads": 0}
+        total = {"cpu": 0.0, "pss": 0, "rss": 0, "fds": 0, "threads": 0}
         for pid, process in tree({c.pid for c in self.children}).items():
             total["cpu"] += process[3] / TICK
             total["threads"] += process[4]
@@ -132,10 +133,11 @@ class Proxy:
                 total["fds"] += len(os.listdir(f"/proc/{pid}/fd"))
                 with open(f"/proc/{pid}/smaps_rollup",
                           encoding="ascii") as file:
-                    total["pss"] += 1024 * next(
-                        int(line.split()[1]) for line in file
-                        if line.startswith("Pss:"))
-            except (OSError, StopIteration):
+                    for line in file:
+                        name = line.partition(":")[0].lower()
+                        if name in ("pss", "rss"):
+                            total[name] += 1024 * int(line.split()[1])
+            except OSError:
                 pass  # it has just ended, or has no memory any more
         return total
 

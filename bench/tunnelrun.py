@@ -60,8 +60,8 @@ TUNNEL_CASES["line50-rtt8"] = (
 TUNNEL_SECTIONS = ["ssh-bulk", "ssh-beside", "ssh-conn", "ssh-name",
                    "ssh-memory", "ssh-line"]
 TOGETHER = ("stalls", "slow-reader")  # all peers at once, in one round
-FEW_CASES = ("slow-name", "idle-small", "idle-mib")
-FEW = 2  # rounds of these
+FEW = 2  # rounds of some
+FEW_CASES = {"slow-name": FEW, "idle-small": FEW, "idle-mib": FEW}
 STREAMS = 8  # that go on beside a slow name
 NAME_PAUSE_S = 0.5  # from one step of that to the next
 TIME_WAIT_MAX = 2000
@@ -281,6 +281,8 @@ class TunnelRun:
     scale of the durations."""
 
     table = TUNNEL_CASES
+    few = FEW_CASES  # case -> how many rounds, if not all
+    starter = Tunnels
     remote = False  # the server listens: RemoteRun
 
     def __init__(self, paths, programs, directory, wanted, names, rounds,
@@ -293,7 +295,7 @@ class TunnelRun:
         self.names = names
         self.rounds = rounds
         self.scale = scale
-        self.tunnels = Tunnels(paths, directory)
+        self.tunnels = self.starter(paths, directory)
         self.sites = {}
         self.broken = set()  # places that cannot be made
         self.results = {}
@@ -354,6 +356,14 @@ class TunnelRun:
         """How many ports a case needs."""
         return 1
 
+    def cell(self, case, _, site, proxy):
+        """One measurement of a proxy that is up: a dict of figures."""
+        if case == "slow-name":
+            return run_name(site, proxy)
+        if case.startswith("idle"):
+            return run_idle(self.table[case], site, proxy)
+        return run_plain(self.table[case], site, proxy, self.scale)
+
     def measure(self, case, name):
         """One cell of one round: a dict of figures, or None."""
         proxy = None
@@ -363,11 +373,7 @@ class TunnelRun:
                 return None
             proxy = self.tunnels.start(name, site, self.ports(case))
             warm(site, proxy)
-            if case == "slow-name":
-                return run_name(site, proxy)
-            if case.startswith("idle"):
-                return run_idle(self.table[case], site, proxy)
-            return run_plain(self.table[case], site, proxy, self.scale)
+            return self.cell(case, name, site, proxy)
         except (Failure, OSError) as error:
             self.fail(f"{name}, {case}", error)
             return None
@@ -413,7 +419,7 @@ class TunnelRun:
 
     def round(self, number, brief):
         for case in self.cases():
-            if case in FEW_CASES and number >= FEW:
+            if number >= self.few.get(case, self.rounds):
                 continue
             if case in TOGETHER:
                 if number == 0:

@@ -42,6 +42,11 @@ def make_keys(directory):
                        stdin=subprocess.DEVNULL)
 
 
+def own_name():
+    """The account that logs in at sshd."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 class SlowNames:
     """A name server that takes NAME_S for an answer: every name is
     127.0.0.1. Its socket is opened in a namespace of its own."""
@@ -251,19 +256,23 @@ class Tunnels:
         proxy = Program(*(site.clients.call(free_port)
                           for _ in range(ports)))
         proxy.server = site.server(server)
-        login = pwd.getpwuid(os.geteuid()).pw_name
-        words = [self.paths[program], "-F", "none", "-N", "-i",
-                 f"{self.directory}/key"]
-        for option in ("StrictHostKeyChecking=no",
-                       "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes",
-                       "IdentityAgent=none", "BatchMode=yes",
-                       "LogLevel=ERROR"):
-            words += ["-o", option]
+        words = self.client(program, proxy.server.port)
         for port in proxy.ports:
             more = [*more, *(["-R", str(port)] if site.remote
                              else ["-D", f"127.0.0.1:{port}"])]
-        words += [*more, "-p", str(proxy.server.port),
-                  f"{login}@{site.address}"]
+        words += [*more, f"{own_name()}@{site.address}"]
         proxy.spawn(words, site.near, f"{self.directory}/{name}.log",
                     site.clients)
         return proxy
+
+    def client(self, program, port, log_level="ERROR"):
+        """How ssh, or what stands in for it, is called, but for what it
+        forwards and for where it goes."""
+        words = [self.paths[program], "-F", "none", "-N", "-i",
+                 f"{self.directory}/key", "-p", str(port)]
+        for option in ("StrictHostKeyChecking=no",
+                       "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes",
+                       "IdentityAgent=none", "BatchMode=yes",
+                       f"LogLevel={log_level}"):
+            words += ["-o", option]
+        return words
