@@ -105,6 +105,32 @@ REMOTE_BARS = [
     ("round trip p99, beside bulk away from us, two remote ports",
      "remote-apart-away", "p99_ms", -1, 0.5),
 ]
+# Gateways: what, case, metric, sign, and the limits for a stock agent and for a
+# culvert agent, all in relation to sshd with a stock agent.
+GATEWAY_BARS = [
+    ("Gbit/s down, 4 streams", "gateway-down4", "gbit_s", 1, 1.0, 1.3),
+    ("Gbit/s up, 4 streams", "gateway-up4", "gbit_s", 1, 1.0, 1.3),
+    ("Gbit/s down, 100 ms, after the ramp", "gateway100-down1", "rest_gbit_s",
+     1, 1.0, 1.3),
+    ("Gbit/s up, 100 ms, after the ramp", "gateway100-up1", "rest_gbit_s", 1,
+     1.0, 1.3),
+    ("connections/s, 1 at a time", "gateway-conn1", "per_s", 1, 1.0, 1.3),
+    ("connections/s, 64 at a time", "gateway-conn64", "per_s", 1, 1.0, 1.3),
+    ("round trip p50", "gateway-rtt1", "p50_ms", -1, 1.0, 0.77),
+    ("round trip p99", "gateway-rtt1", "p99_ms", -1, 1.0, 0.77),
+]
+GATEWAY_BASE = "sshd/ssh"
+# (peer, which of the limits), in the order of the table
+GATEWAY_OURS = [("culvert/ssh", 4), ("culvert-D/ssh", 4),
+                ("culvert/culvert", 5), ("culvert-D/culvert", 5)]
+# The same with one value: what, case, metric, limit, its text.
+GATEWAY_LIMITS = [
+    ("memory of the gateway, each of 200 idle agents (RSS)", "gateway-agents",
+     "rss_kb", 150, "{:.0f} KB"),
+    ("round trip p99 of a relay beside 1,000 logins in 60 s, in relation to "
+     "without", "gateway-storm", "p99_x", 2.0, "{:.2f}"),
+    ("of these logins, failed", "gateway-storm", "failed", 0, "{:.0f}"),
+]
 # What is compared with a newer ssh: case, metric.
 NEWER = [("ssh-down", "gbit_s"), ("ssh-down", "cpu_gb"), ("ssh-up", "gbit_s"),
          ("ssh-up", "cpu_gb"), ("ssh-conn1", "per_s"), ("ssh-conn64", "per_s"),
@@ -337,12 +363,26 @@ def judge_remotes(results):
     return bars.rows
 
 
-def remote_rows(results, lines):
-    """Rows of culvert's ratios to ssh: of each of (what, case, metrics), the
-    ratio of each metric, of which None is none."""
+def judge_gateways(results):
+    """The rows of the table of bars of gateways."""
+    bars = Bars(results, {})
+    for ours, which in GATEWAY_OURS:
+        bars.add_pairs([(bar[0], bar[1], bar[2], ours, GATEWAY_BASE, bar[3],
+                         bar[which]) for bar in GATEWAY_BARS
+                        if ours in results.get(bar[1], {}) or "-D" not in ours])
+    for what, case, metric, limit, text in GATEWAY_LIMITS:
+        bars.add_value(f"{what} (culvert/ssh)", "at most " + text.format(limit),
+                       middle(series(results, case, "culvert/ssh", metric)),
+                       text, limit)
+    return bars.rows
+
+
+def remote_rows(results, lines, ours="culvert", theirs="ssh"):
+    """Rows of the ratios of one peer to another: of each of (what, case,
+    metrics), the ratio of each metric, of which None is none."""
     return [[what] + [ratio_text(spread(paired(
-        series(results, case, "culvert", metric),
-        series(results, case, "ssh", metric)))) for metric in metrics]
+        series(results, case, ours, metric),
+        series(results, case, theirs, metric)))) for metric in metrics]
             for what, case, metrics in lines if case in results]
 
 

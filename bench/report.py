@@ -3,6 +3,7 @@ import os
 
 from bars import judge, judge_tunnels, newer_rows, ratio_rows
 from figures import failed, figures, pictures, table
+from gatewayreport import GATEWAY_HEAD, gateway_section
 from remotereport import REMOTE_HEAD, remote_section
 
 # (title, [(column, case, metric)])
@@ -256,30 +257,38 @@ def tunnel_section(run, notes):
             failed(run["errors"], "###"))
 
 
+# The parts about SSH, in their order: where bench/run has what was found, the
+# head, what writes it.
+SSH_PARTS = [("tunnels", TUNNEL_HEAD, tunnel_section),
+             ("remotes", REMOTE_HEAD, remote_section),
+             ("gateways", GATEWAY_HEAD, gateway_section)]
+
+
 def split(text):
-    """The three parts of RESULTS.md or of NOTES.md, without their heads."""
-    text, _, remotes = text.partition("\n" + REMOTE_HEAD)
-    proxies, _, tunnels = text.partition("\n" + TUNNEL_HEAD)
-    return [proxies, tunnels, remotes]
+    """The parts of RESULTS.md or of NOTES.md, without their heads."""
+    found = []
+    for _, head, _ in reversed(SSH_PARTS):
+        text, _, part = text.partition("\n" + head)
+        found.insert(0, part)
+    return [text, *found]
 
 
 def write_report(run, reference, notes, path):
     """The report on what bench/run has collected, into the file path, of
     which it leaves the parts that were not measured."""
-    proxies, tunnels, remotes = split(notes)
-    text = ["", "", ""]
+    said = split(notes)
+    text = [""] * len(said)
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             text = split(file.read())
     if "results" in run:
-        text[0] = proxy_part(run, reference, proxies)
-    if "tunnels" in run:
-        text[1] = tunnel_section(run["tunnels"], tunnels)
-    if "remotes" in run:
-        text[2] = remote_section(run["remotes"], remotes)
+        text[0] = proxy_part(run, reference, said[0])
+    for number, (name, _, section) in enumerate(SSH_PARTS, 1):
+        if name in run:
+            text[number] = section(run[name], said[number])
     with open(path, "w", encoding="utf-8") as file:
         file.write(text[0])
-        for head, part in zip((TUNNEL_HEAD, REMOTE_HEAD), text[1:]):
+        for (_, head, _), part in zip(SSH_PARTS, text[1:]):
             file.write(part and "\n" + head + part)
 
 
