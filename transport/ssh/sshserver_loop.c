@@ -149,14 +149,16 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int events)
     take_turns(timer->data);
 }
 
-/* A login that was given no turn is no fault of the peer's. */
+/* That it was given no turn, or no answer, is no fault of the peer's. */
 static void
 end_late(struct sshserver_login_run *run, const char *why)
 {
-    bool waited = run->state == SSHSERVER_WAITING;
-
-    sshserver_login_end(run, waited ? SSHSERVER_OUR : SSHSERVER_SLOW,
-                        waited ? "too many logins" : why);
+    if (run->state == SSHSERVER_WAITING)
+        sshserver_login_end(run, SSHSERVER_OUR, "too many logins");
+    else if (run->is_asking)
+        sshserver_login_end(run, SSHSERVER_OUR, "not judged in time");
+    else
+        sshserver_login_end(run, SSHSERVER_SLOW, why);
 }
 
 static void
