@@ -110,16 +110,7 @@ judge_password(struct inquiry *inquiry)
 
 /* --- for the server ------------------------------------------------------- */
 
-/* There is no memory even to put an answer off; whoever asks is not answered in
- * this call all the same. */
-static void
-fail_later(struct admit_ask *ask)
-{
-    ask->err = ERR_NO_MEMORY;
-    ask->why = "";
-}
-
-static void
+static bool
 start(void *arg, struct admit_ask *ask)
 {
     struct gateway *gateway = arg;
@@ -127,18 +118,17 @@ start(void *arg, struct admit_ask *ask)
 
     ask->grant = NULL;
     ask->state_ = inquiry;
-    if (!inquiry) {
-        fail_later(ask);
-        return;
-    }
+    if (!inquiry)
+        return false;
     inquiry->ask = ask;
     inquiry->gateway = gateway;
     inquiry->task.run = tell;
     if (ask->key)
         judge_key(gateway, ask);
     else if (judge_password(inquiry))
-        return;
+        return true;
     worker_defer(ask->worker, &inquiry->task);
+    return true;
 }
 
 static void

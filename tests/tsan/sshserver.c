@@ -54,7 +54,7 @@ answer(struct task *task)
     ask->answered(ask);
 }
 
-static void
+static bool
 start(void *arg, struct admit_ask *ask)
 {
     struct answer *made = calloc(1, sizeof(*made));
@@ -64,6 +64,7 @@ start(void *arg, struct admit_ask *ask)
     made->ask = ask;
     ask->state_ = made;
     worker_defer(ask->worker, &made->task);
+    return true;
 }
 
 static void

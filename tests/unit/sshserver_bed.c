@@ -47,18 +47,23 @@ answer(struct task *task)
     ask->answered(ask);
 }
 
-static void
+static bool
 start(void *arg, struct admit_ask *ask)
 {
-    struct answer *made = calloc(1, sizeof(*made));
+    struct sshserver_bed *bed = arg;
+    struct answer *made;
 
+    if (bed->lacks_memory)
+        return false;
+    made = calloc(1, sizeof(*made));
     made->task.run = answer;
     made->ask = ask;
-    made->bed = arg;
+    made->bed = bed;
     ask->state_ = made;
-    made->bed->asked++;
-    if (!made->bed->mute)
+    bed->asked++;
+    if (!bed->mute)
         worker_defer(ask->worker, &made->task);
+    return true;
 }
 
 static void

@@ -30,8 +30,9 @@ struct sshserver_bed {
     atomic_uint cancelled;
     atomic_uint granted;
     atomic_uint released;
-    atomic_bool mute; /* questions are not answered */
-    atomic_bool full; /* no descriptors */
+    atomic_bool mute;         /* questions are not answered */
+    atomic_bool lacks_memory; /* nor even taken */
+    atomic_bool full;         /* no descriptors */
 
     pthread_mutex_t lock;
     pthread_cond_t news;

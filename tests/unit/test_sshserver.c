@@ -322,6 +322,21 @@ Test(sshserver, withdraws_its_question_when_time_is_over)
     sshserver_bed_end(&bed);
 }
 
+Test(sshserver, ends_one_that_there_is_no_memory_to_judge)
+{
+    struct sshserver_bed bed;
+    ssh_session client;
+
+    sshserver_bed_start(&bed, 1, NULL);
+    bed.lacks_memory = true;
+    client = sshserver_bed_connect(&bed, 1);
+    cr_expect_neq(ssh_userauth_password(client, NULL, SSHSERVER_BED_PASSWORD),
+                  SSH_AUTH_SUCCESS);
+    cr_expect_not(ssh_is_connected(client));
+    ssh_free(client);
+    sshserver_bed_end(&bed);
+}
+
 Test(sshserver, others_come_in_while_silent_ones_stand_there)
 {
     struct sshserver_bed bed;

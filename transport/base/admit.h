@@ -38,8 +38,9 @@ struct admit_ask {
 
 struct admit_ops {
     /* answered runs exactly once, later, on the worker's loop; never from
-     * inside this call, and never after cancel. Thread: the ask's worker. */
-    void (*start)(void *arg, struct admit_ask *ask);
+     * inside this call, and never after cancel. Returns false, and never
+     * answers, when out of memory. Thread: the ask's worker. */
+    bool (*start)(void *arg, struct admit_ask *ask);
     void (*cancel)(void *arg, struct admit_ask *ask);
     /* Takes a grant. Thread: any. */
     void (*release)(void *arg, void *grant);

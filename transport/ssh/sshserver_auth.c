@@ -167,9 +167,8 @@ ask(struct sshserver_login_run *run, size_t key_len, const char *password)
         .owner = run,
         .why = "",
     };
-    run->is_asking = true;
-    config->admit->start(config->admit_arg, &run->ask);
-    return true;
+    run->is_asking = config->admit->start(config->admit_arg, &run->ask);
+    return run->is_asking || end(run, SSHSERVER_OUR, err_text(ERR_NO_MEMORY));
 }
 
 /* A key's blob (RFC 4253 6.6). libssh gives it as text alone. */
