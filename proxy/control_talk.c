@@ -4,12 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/grant.h"
 #include "proxy/control_forward.h"
 #include "proxy/control_parts.h"
-#include "proxy/option_value.h"
-#include "transport/base/log.h"
 
+#include "transport/base/log.h"
+#include "transport/reverse/registry.h"
 /* -O status: a page of lines; what is beyond it is left out. */
 #define STATUS_BYTES (60u * 1024)
 
@@ -129,16 +128,15 @@ static void
 kick(struct caller *caller, const struct mux_message *message)
 {
     const struct control_config *config = &caller->control->config;
-    char name[GRANT_AGENT_MAX + 1] = "";
+    char name[REGISTRY_NAME_MAX + 1] = "";
     unsigned sessions = 0;
-    const char *why;
+    const char *why = "no name";
 
-    /* What does not fit, or has a NUL in it, is no name either. */
+    /* What does not fit, or has a NUL in it, is none. */
     if (message->text_len < sizeof(name) &&
         !memchr(message->text, 0, message->text_len))
         memcpy(name, message->text, message->text_len);
-    why = option_value_agent(name);
-    if (!why)
+    if (*name)
         why = config->kick(config->owner, name, &sessions);
     if (why)
         answer_text(caller, MUX_S_FAILURE, why);

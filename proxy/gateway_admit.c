@@ -114,15 +114,20 @@ static bool
 start(void *arg, struct admit_ask *ask)
 {
     struct gateway *gateway = arg;
-    struct inquiry *inquiry = calloc(1, sizeof(*inquiry));
+    struct inquiry *inquiry = malloc(sizeof(*inquiry));
 
     ask->grant = NULL;
     ask->state_ = inquiry;
     if (!inquiry)
         return false;
-    inquiry->ask = ask;
-    inquiry->gateway = gateway;
-    inquiry->task.run = tell;
+    *inquiry =
+        (struct inquiry){.ask = ask, .gateway = gateway, .task.run = tell};
+    if (!*ask->user) { /* nobody could name it */
+        ask->err = ERR_AUTH_FAILED;
+        ask->why = "no user name";
+        worker_defer(ask->worker, &inquiry->task);
+        return true;
+    }
     if (ask->key)
         judge_key(gateway, ask);
     else if (judge_password(inquiry))

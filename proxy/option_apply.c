@@ -13,7 +13,7 @@
 #include "proxy/option_way.h"
 #include "proxy/sshconf_file.h"
 #include "proxy/usage.h"
-
+#include "transport/reverse/registry.h"
 /* More threads than any machine has processors were a slip. */
 #define WORKERS_MAX 1024
 
@@ -254,13 +254,11 @@ option_apply_control_word(struct option_state *state, const char *value)
 
 bool
 option_apply_control_name(struct option_state *state, const char *value)
-{
-    const char *why = option_value_agent(value);
-
-    if (!why && state->settings->control_name)
-        why = "there is a name already";
-    if (why)
-        return option_state_fail(state, why);
+{ /* Any user's name is one: what agents may be called is not ours to say. */
+    if (!*value || strlen(value) > REGISTRY_NAME_MAX)
+        return option_state_fail(state, "a name has 1 to 255 bytes");
+    if (state->settings->control_name)
+        return option_state_fail(state, "there is a name already");
     return set_text(state, value, &state->settings->control_name);
 }
 

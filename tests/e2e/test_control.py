@@ -421,12 +421,12 @@ def test_kick_without_a_gateway(t):
 def test_kick_names_that_are_none(t):
     """By a caller who does not look at them as our own -O does."""
     proxy, path = master(t)
-    for name in (b"", b"a b", b"ho\0me", b"x" * 64, b"x" * 60000):
+    for name in (b"", b"ho\0me", b"x" * 256, b"x" * 60000):
         caller = Caller(t, path)
         caller.send(message(KICK, 7, string(name)))
         kind, body = take_message(caller.sock)
         equal(kind, FAILURE, f"the answer to {name[:70]!r}")
-        matches("an agent's name is", body.decode())
+        matches("no name", body.decode())
         caller.sock.close()
     check_alive(t, "culvert", path, proxy.pid)
 

@@ -3,8 +3,7 @@
  * A port's sockets are accepted from by one worker at a time: that of the
  * newest agent which asked for it, as the channels to that agent are there. Who
  * that is changes under the lock; the sockets follow by a mail, first to the
- * worker that is to stop, then to the one that is to begin. Nothing here acts
- * at once: what an agent asks for is heard inside of libssh. */
+ * worker that is to stop, then to the one that is to begin. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

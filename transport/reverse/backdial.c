@@ -7,9 +7,9 @@
  * stock ssh says success before it knows; what becomes of it then is an end.
  * Agents of ours are known by a method that only they choose, and their codes
  * are true.
- *
- * What is behind a port the protocol does not say. One that does not answer as
- * SOCKS would is not asked again. */
+ * * What is behind a port the protocol does not say. One that does not answer
+ * as SOCKS would is not asked again for a while; once one has, what goes wrong
+ * is the target's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,8 +128,10 @@ set_nature(struct backdial *each, enum claim_nature nature)
     struct registry *registry = each->member->registry;
 
     registry_lock(registry);
-    if (each->claim && each->claim->nature == CLAIM_UNKNOWN)
+    if (each->claim && each->claim->nature != CLAIM_SOCKS) {
         each->claim->nature = nature;
+        each->claim->judged = clock_seconds();
+    }
     registry_unlock(registry);
 }
 
@@ -137,6 +139,20 @@ static bool
 is_known(const struct backdial *each)
 {
     return each->claim && each->claim->nature == CLAIM_SOCKS;
+}
+
+/* Whether there are agents, and none of their ports would do: to wait is of no
+ * use. */
+static bool
+has_only_fixed(const struct backdial *each)
+{
+    struct registry *registry = each->member->registry;
+    bool only;
+
+    registry_lock(registry);
+    only = registry_is_deaf(registry, each->name);
+    registry_unlock(registry);
+    return only;
 }
 
 /* That is no SOCKS; or err, where it has been before. */
@@ -147,21 +163,23 @@ mistake(struct backdial *each, enum err err)
         finish(each, err);
         return;
     }
-    log_write(LOG_VERBOSE, "agent %s: %s:%u does not speak SOCKS",
-              each->agent->name, each->listened, each->port);
+    log_limited(&each->agent->complaints, LOG_WARN,
+                "agent %s: nothing that speaks SOCKS is behind %s:%u (%s); ssh "
+                "-R PORT, without a target, has it",
+                each->agent->name, *each->listened ? each->listened : "*",
+                each->port, err_text(err));
     set_nature(each, CLAIM_FIXED);
     leave(each);
-    wait_again(each);
+    if (has_only_fixed(each))
+        end_later(each, ERR_TRANSPORT_DOWN);
+    else
+        wait_again(each);
 }
-
 /* It has said all. */
 static void
 conclude(struct backdial *each)
 {
     const struct backtalk *talk = &each->talk;
-
-    if (talk->is_socks)
-        set_nature(each, CLAIM_SOCKS);
     if (talk->is_culvert)
         atomic_store(&each->agent->is_culvert, true);
     if (talk->err == ERR_PROTOCOL)
@@ -190,7 +208,11 @@ hear(struct backdial *each)
             lose(each);
             return;
         }
-        if (backtalk_fed(&each->talk, got)) {
+        bool over = backtalk_fed(&each->talk, got);
+
+        if (each->talk.is_socks)
+            set_nature(each, CLAIM_SOCKS);
+        if (over) {
             conclude(each);
             return;
         }
@@ -278,41 +300,33 @@ enter(struct backdial *each, struct agent *agent, struct claim *claim)
     sshlink_open_start(agent->link, &each->open);
 }
 
-static struct registry_ask
-ask_of(const struct backdial *each, bool anywhere)
+/* Finds the best agent. It is to be used only where it is one of here. */
+static struct agent *
+find_agent(const struct backdial *each, struct claim **claim, bool *is_here)
 {
     const struct dial *dial = each->dial;
-
-    return (struct registry_ask){
+    struct registry *registry = each->member->registry;
+    const struct registry_ask ask = {
         .name = each->name,
         .listened = dial->listened,
         .port = dial->listened_port,
-        .worker = anywhere ? -1 : (int)each->member->index,
         .here = each->member->index,
     };
-}
-
-/* Finds an agent, here or anywhere. It is safe to use after the lock only where
- * it is one of here. */
-static struct agent *
-find_agent(const struct backdial *each, bool anywhere, struct claim **claim)
-{
-    struct registry *registry = each->member->registry;
-    const struct registry_ask ask = ask_of(each, anywhere);
     struct agent *agent;
 
     registry_lock(registry);
     agent = registry_pick(registry, &ask, claim);
+    *is_here = agent && agent->member == each->member;
     registry_unlock(registry);
     return agent;
 }
-
 void
 backdial_start(struct member *member, const char *name, struct dial *dial)
 {
     struct backdial *each = calloc(1, sizeof(*each));
     struct claim *claim = NULL;
     struct agent *agent;
+    bool is_here;
 
     dial->stream = NULL;
     dial->late = ERR_TRANSPORT_DOWN;
@@ -329,13 +343,14 @@ backdial_start(struct member *member, const char *name, struct dial *dial)
     each->dial = dial;
     each->member = member;
     snprintf(each->name, sizeof(each->name), "%s", name);
-    agent = find_agent(each, false, &claim);
-    if (agent)
+    agent = find_agent(each, &claim, &is_here);
+    if (is_here)
         enter(each, agent, claim);
+    else if (!agent && !dial->listened && has_only_fixed(each))
+        end_later(each, ERR_TRANSPORT_DOWN);
     else
         wait_again(each);
 }
-
 void
 backdial_cancel(struct member *member, struct dial *dial)
 {
@@ -354,18 +369,18 @@ backdial_settle(struct member *member)
 {
     struct backdial *each;
     struct backdial *next;
-
     DL_FOREACH_SAFE (member->waiting, each, next) {
         struct claim *claim = NULL;
-        struct agent *agent = find_agent(each, false, &claim);
+        bool is_here = false;
+        struct agent *agent = find_agent(each, &claim, &is_here);
 
-        if (agent) {
-            leave(each);
+        if (!agent)
+            continue;
+        leave(each);
+        if (is_here)
             enter(each, agent, claim);
-        } else if (find_agent(each, true, &claim)) {
-            leave(each);
+        else
             end_later(each, ERR_AGAIN);
-        }
     }
 }
 
@@ -408,12 +423,13 @@ backdial_look(struct agent *agent)
         atomic_store(&agent->is_suspect, false);
     DL_FOREACH_SAFE (agent->dials, each, next) {
         struct claim *claim = NULL;
+        bool is_here;
 
         if (!is_stuck(each, now))
             continue;
         if (!atomic_exchange(&agent->is_suspect, true))
             agent->suspected = now;
-        if (find_agent(each, true, &claim) != agent) {
+        if (find_agent(each, &claim, &is_here) != agent) {
             leave(each);
             wait_again(each);
         }

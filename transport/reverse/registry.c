@@ -131,20 +131,64 @@ registry_add(struct registry *registry, struct sshserver_login *login,
 
 /* --- choosing ------------------------------------------------------------- */
 
-/* The agent's port that the asker could use, or NULL. */
+/* One that did not answer as SOCKS would is asked again after so long: what is
+ * behind it may have been down. */
+#define FIXED_SECONDS 30.0
+
+static bool
+is_fixed(const struct claim *claim)
+{
+    return claim->nature == CLAIM_FIXED &&
+           clock_seconds() - claim->judged < FIXED_SECONDS;
+}
+
+static bool
+is_asked_for(const struct claim *claim, const struct registry_ask *ask)
+{
+    if (claim->is_over)
+        return false;
+    if (!ask->listened)
+        return !is_fixed(claim);
+    return claim->port->number == ask->port &&
+           strcmp(claim->address, ask->listened) == 0;
+}
+
+/* The agent's port that the asker could use, or NULL; rather one that is known
+ * to speak SOCKS. */
 static struct claim *
 find_claim(const struct agent *agent, const struct registry_ask *ask)
 {
+    struct claim *found = NULL;
     struct claim *claim;
 
     LL_FOREACH (agent->claims, claim) {
-        if (!claim->is_over &&
-            (ask->listened ? claim->port->number == ask->port &&
-                                 strcmp(claim->address, ask->listened) == 0
-                           : claim->nature != CLAIM_FIXED))
+        if (!is_asked_for(claim, ask))
+            continue;
+        if (ask->listened || claim->nature == CLAIM_SOCKS)
             return claim;
+        if (!found)
+            found = claim;
     }
-    return NULL;
+    return found;
+}
+
+bool
+registry_is_deaf(const struct registry *registry, const char *name)
+{
+    const struct agent *agent;
+    const struct claim *claim;
+    bool any = false;
+
+    DL_FOREACH (registry->agents, agent) {
+        if (agent->is_kicked || strcasecmp(agent->name, name) != 0)
+            continue;
+        LL_FOREACH (agent->claims, claim) {
+            if (!claim->is_over && !is_fixed(claim))
+                return false;
+            any = true;
+        }
+    }
+    return any;
 }
 
 static unsigned
@@ -185,10 +229,7 @@ registry_pick(struct registry *registry, const struct registry_ask *ask,
 
     DL_FOREACH (registry->agents, each) {
         struct claim *found;
-
-        if ((ask->worker >= 0 &&
-             each->member->index != (unsigned)ask->worker) ||
-            each->is_kicked || strcasecmp(each->name, ask->name) != 0)
+        if (each->is_kicked || strcasecmp(each->name, ask->name) != 0)
             continue;
         found = find_claim(each, ask);
         if (!found || (best && !is_better(each, best, ask)))

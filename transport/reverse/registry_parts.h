@@ -37,6 +37,7 @@ struct claim {
     struct agentport *port;
     char address[CLAIM_ADDRESS_MAX + 1]; /* as it was asked for */
     enum claim_nature nature;
+    double judged; /* when it was found out */
     struct acceptor acceptors[PORT_SOCKETS_MAX];
     bool is_over;            /* it was cancelled, and accepts still */
     struct claim *next;      /* of the agent, in the order asked for */
@@ -166,8 +167,7 @@ struct registry_ask {
     const char *name;
     const char *listened; /* of this port alone; NULL: any that speaks SOCKS */
     unsigned port;
-    int worker;    /* on this worker alone; -1: on any */
-    unsigned here; /* the asker's */
+    unsigned here; /* the asker's worker */
 };
 
 /* The agent that a dial should go by now, or NULL; *claim is the port. Under
@@ -175,6 +175,10 @@ struct registry_ask {
 struct agent *registry_pick(struct registry *registry,
                             const struct registry_ask *ask,
                             struct claim **claim);
+
+/* Whether there are agents of a name with ports, of which none speaks SOCKS.
+ * Under the lock. */
+bool registry_is_deaf(const struct registry *registry, const char *name);
 
 /* Wakes those that wait, on every worker. */
 void registry_nudge(struct registry *registry);

@@ -2,19 +2,22 @@
  * listen, and what a session is to be.
  *
  * Global requests have no number: they are answered in the order in which they
- * came (RFC 4254 4), and libssh answers those that it knows, keepalives among
- * them, as it reads them. So ours are answered then too, from its callback.
- * Without one it would refuse them. Requests of channels wait until the round
- * is over. */
+ * came (RFC 4254 4), and libssh answers keepalives as it reads them. Ours wait
+ * in its queue of messages. So while no channel is open, which is when forwards
+ * are asked for, libssh gets so few bytes at once that no second packet is
+ * among them, and the queue is looked at after each portion. Beside traffic a
+ * keepalive that came right behind a request may be answered before it.
+ *
+ * Rejected: libssh's callback for global requests, which would be right always;
+ * 0.10 leaks the address of each that it is called for. */
 #include "transport/ssh/sshlink_parts.h"
 
 #include <libssh/server.h>
 #include <utlist.h>
 
 static void
-on_global(ssh_session session, ssh_message message, void *arg)
+answer_global(struct sshlink *link, ssh_message message)
 {
-    struct sshlink *link = arg;
     int subtype = ssh_message_subtype(message);
     struct sshlink_asked asked = {
         .address = ssh_message_global_request_address(message),
@@ -22,23 +25,13 @@ on_global(ssh_session session, ssh_message message, void *arg)
         .ends = subtype == SSH_GLOBAL_REQUEST_CANCEL_TCPIP_FORWARD,
     };
 
-    (void)session;
     if ((asked.ends || subtype == SSH_GLOBAL_REQUEST_TCPIP_FORWARD) &&
-        asked.address && asked.port <= UINT16_MAX && !link->has_destroyed &&
+        asked.address && asked.port <= UINT16_MAX &&
         link->listen_asked(link->arg, &asked) == ERR_OK)
         ssh_message_global_request_reply_success(message,
                                                  (uint16_t)asked.bound);
     else
         ssh_message_reply_default(message);
-}
-
-void
-sshasked_start(struct sshlink *link)
-{
-    link->globals.userdata = link;
-    link->globals.global_request_function = on_global;
-    ssh_callbacks_init(&link->globals);
-    ssh_set_callbacks(link->session, &link->globals);
 }
 
 static struct sshchan *
@@ -68,8 +61,8 @@ request_of(ssh_message message)
     }
 }
 
-void
-sshasked_take(struct sshlink *link, ssh_message message)
+static void
+answer_request(struct sshlink *link, ssh_message message)
 {
     struct sshchan *chan =
         find_session(link, ssh_message_channel_request_channel(message));
@@ -79,8 +72,23 @@ sshasked_take(struct sshlink *link, ssh_message message)
         ssh_message_channel_request_reply_success(message);
     else
         ssh_message_reply_default(message);
+}
+
+bool
+sshasked_take(struct sshlink *link, ssh_message message)
+{
+    int type = ssh_message_type(message);
+
+    if (!link->serves ||
+        (type != SSH_REQUEST_GLOBAL && type != SSH_REQUEST_CHANNEL))
+        return false;
+    if (type == SSH_REQUEST_GLOBAL)
+        answer_global(link, message);
+    else
+        answer_request(link, message);
     ssh_message_free(message);
     sshlink_touch(link);
+    return true;
 }
 
 void

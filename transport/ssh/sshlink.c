@@ -107,6 +107,24 @@ look_for_port(struct sshlink *link)
     sshio_listen(link->io, true);
 }
 
+/* No packet is shorter: length, a block, and a tag. */
+#define PACKET_BYTES 32
+
+/* Whether the order of answers is to be kept (sshasked). */
+static bool
+is_careful(const struct sshlink *link)
+{
+    return link->serves && link->streams == 0;
+}
+
+static void
+look_for_requests(struct sshlink *link)
+{
+    sshio_listen(link->io, false);
+    sshoffer_look(link);
+    sshio_listen(link->io, true);
+}
+
 /* Lets libssh have all that was read, 4,096 bytes at a time. */
 static void
 dispatch(struct sshlink *link)
@@ -121,13 +139,18 @@ dispatch(struct sshlink *link)
     while (sshio_unread(link->io) > 0 && stuck < 8) {
         size_t before = sshio_unread(link->io);
         bool in_bits = sshlisten_wants_port(link);
+        bool careful = is_careful(link);
 
-        sshio_portion(link->io, in_bits ? PORTION_BYTES : 0);
+        sshio_portion(link->io, in_bits   ? PORTION_BYTES
+                                : careful ? PACKET_BYTES
+                                          : 0);
         ssh_event_dopoll(link->event, 0);
         if (sshend_is_over(link) || sshend_lacks_memory(link))
             break;
         if (in_bits)
             look_for_port(link);
+        if (careful)
+            look_for_requests(link);
         stuck = sshio_unread(link->io) == before ? stuck + 1 : 0;
     }
     sshio_listen(link->io, false);
@@ -363,8 +386,6 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
     ssh_set_blocking(link->session, 0);
     /* What the peer asks for waits for sshoffer_look. */
     ssh_set_message_callback(link->session, NULL, NULL);
-    if (link->serves)
-        sshasked_start(link);
     sshsocket_set(link);
     set_watchers(link);
     if (link->dest->server_nodelay)

@@ -86,9 +86,10 @@ struct sshlink_config {
      * have an error to read, its opens end with ERR_TRANSPORT_DOWN. */
     void (*down)(void *arg, enum err err, const char *text);
     /* Called from the loop for each offer; NULL: all are refused. */
-    void (*offered)(void *arg, const struct sshlink_offer *offer);
-    /* Where it serves: returns ERR_OK where that is granted. Called from inside
-     * of libssh, as answers go in order: it may not call the link. */
+    void (*offered)(void *arg,
+                    const struct sshlink_offer
+                        *offer); /* Where it serves: returns ERR_OK where that
+                                  * is granted. Called from the loop. */
     enum err (*listen_asked)(void *arg, struct sshlink_asked *asked);
     /* Where it serves: returns whether a request by a session that was accepted
      * is granted. Called from the loop. */

@@ -97,8 +97,7 @@ struct sshlink {
     void *arg;
     bool serves;
 
-    ssh_session session;                 /* NULL once destroyed */
-    struct ssh_callbacks_struct globals; /* where it serves */
+    ssh_session session; /* NULL once destroyed */
     ssh_event event;
     struct sshio *io;
     int fd;
@@ -349,12 +348,9 @@ void sshoffer_forget(struct sshchan *chan);
 
 /* --- sshasked.c ----------------------------------------------------------- */
 
-/* Has what the peer asks for beside channels come to us. */
-void sshasked_start(struct sshlink *link);
-
-/* A request by a session (taken). Not to be called inside libssh. */
-void sshasked_take(struct sshlink *link, ssh_message message);
-
+/* Answers a request that is none for a channel, where the link serves: returns
+ * whether it was one (then taken). Not to be called inside libssh. */
+bool sshasked_take(struct sshlink *link, ssh_message message);
 /* --- sshopen.c ------------------------------------------------------------ */
 
 /* A line of libssh's log: is it about a refusal? */

@@ -87,10 +87,7 @@ sshoffer_look(struct sshlink *link)
             return;
         if (is_offer(link, message, &kind))
             offer(link, message, kind);
-        else if (link->serves &&
-                 ssh_message_type(message) == SSH_REQUEST_CHANNEL)
-            sshasked_take(link, message);
-        else
+        else if (!sshasked_take(link, message))
             refuse(link, message);
     }
 }
