@@ -1,9 +1,11 @@
 """The programs that people use with a proxy, as they are packaged."""
+import os
 import shutil
 import signal
 import threading
 
-from harness import Failed, check, equal, free_port, matches, wait_until
+from harness import (CULVERT, Failed, check, equal, free_port, matches,
+                     sanitizer_environment, wait_until)
 from origins import PAGE, Echo, Http, Sink, Source
 
 HOSTS = ("127.0.0.1", "[::1]", "localhost")
@@ -302,3 +304,17 @@ def test_client_killed_in_the_middle(t):
     nc.send_signal(signal.SIGKILL)
     wait_until(lambda: proxy.descriptors() <= before - 2, "descriptors")
     proxy.session()
+
+
+# --- what a newcomer runs -----------------------------------------------------
+
+def test_demo(t):
+    """Both pages come, and nothing is left behind."""
+    env = sanitizer_environment(t.new_report(), {"TMPDIR": t.tmp()})
+    done = t.run(["contrib/demo", CULVERT], env=env)
+    said = done.stdout.decode()
+    equal(done.returncode, 0, f"status; {said} {done.stderr.decode()}")
+    equal(said.count("\nHello from behind the agent.\n"), 2, "pages")
+    matches("== Both work", said)
+    equal([name for name in os.listdir(t.tmp()) if "demo" in name], [],
+          "what is left")
