@@ -11,7 +11,8 @@ from harness import (Culvert, Failed, Lines, fields, free_port,
                      sanitizer_environment, wait_until)
 from hosts import Host, join
 from mux import ask, done
-from sshd import Daemon, cached_key, public_text, user_key, wait_in
+from sshd import (Daemon, cached_key, family, public_text, send_signal,
+                  user_key, wait_in)
 from wire import open_socks5, take
 
 # Where a gateway is, for agents in networks of their own, and what each of
@@ -157,7 +158,8 @@ class Gateway:
         """Of each session that is in, what its line tells."""
         found = [fields(line) for line in self.status()
                  if line.startswith("agent ")]
-        return [one for one in found if name in (None, one["name"])]
+        return [one for one in found
+                if name is None or one["name"].lower() == name.lower()]
 
     def wait_agents(self, name="home", count=1, ports=1, seconds=10):
         """Waits until exactly so many are in with so many ports each; returns
@@ -237,7 +239,8 @@ class Client:
             raise Failed(f"still runs: {' '.join(self.argv)}") from None
 
     def end(self):
-        self.process.kill()
+        """With all that it has started."""
+        send_signal(family(self.pid), signal.SIGKILL)
         self.process.wait()
         with self.log.news:
             self.log.news.wait_for(lambda: self.log.ended, 5)

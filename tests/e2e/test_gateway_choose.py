@@ -76,7 +76,7 @@ def test_routes_come_before_via(t):
 def test_route_back_to_tcp(t):
     """What needs no agent has none."""
     echo = t.server(Echo)
-    gateway = Gateway(t, "--route", "127.0.0.0/8=tcp", "--connect-timeout",
+    gateway = Gateway(t, "--route", "127.0.0.0/8=tcp:", "--connect-timeout",
                       "1")
     check_echo(through(t, gateway.socks, echo))
     nobody(t, gateway)

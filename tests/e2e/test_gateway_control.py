@@ -6,7 +6,7 @@ import re
 import signal
 import stat
 
-from gateway import PROGRAMS, Gateway, agent, start
+from gateway import PROGRAMS, Client, Gateway, agent, ssh_words, start
 from harness import check, equal, free_port, matches, wait_until
 from mux import ask, done
 from origins import Echo, Hold
@@ -62,7 +62,8 @@ def test_status(t):
     gateway = Gateway(t)
     for program in PROGRAMS:
         ports = free_ports(2)
-        one = start(t, gateway, program, "-R", ports[0], "-R",
+        options = [] if program == "ssh" else ["--connections", "1"]
+        one = start(t, gateway, program, *options, "-R", ports[0], "-R",
                     f"{ports[1]}:127.0.0.1:{echo.port}")
         found, = gateway.wait_agents(ports=2)
         kind = "ssh" if program == "ssh" else "culvert"
@@ -116,16 +117,6 @@ def test_status_json(t):
     matches(f"localhost:{port}", str(found["ports"]), "ports")
 
 
-def test_status_of_odd_names(t):
-    """What a peer says of itself can't make up a line or a field."""
-    gateway = Gateway(t, users=f'a"b c=d:{HASHES["md5"]}:agent=odd\n')
-    raw = Raw(t, gateway, 'x y="z')
-    raw.rest()
-    for line in gateway.status():
-        check(not line.startswith("agent name=x "), line)
-    equal(gateway.status_json()["pid"], gateway.proxy.pid, "pid in JSON")
-
-
 def test_log_lines(t):
     """Of who comes, and goes by itself."""
     gateway = Gateway(t)
@@ -153,22 +144,20 @@ def test_log_line_of_one_that_was_killed(t):
 
 def test_log_in_json(t):
     """The same fields."""
-    gateway = Gateway(t, "--log-format", "json")
-    one = agent(t, gateway)
+    port = free_port()
+    proxy = t.culvert(*words_of({**good(t), "--gateway": f"localhost:{port}"},
+                                "--log-format", "json"), listeners=0)
+    proxy.wait_line("listening on")
+    one = Client(t, ssh_words(
+        "-F", "none", "-i", user_key(), "-p", port, "-o",
+        f"UserKnownHostsFile={t.tmp('hosts')}", "-o",
+        "StrictHostKeyChecking=no", "home@127.0.0.1"))
+    proxy.wait_line('"connected"')
     one.kill()
-    gateway.wait_agents(count=0)
-
-    def found():
-        events = []
-        for line in gateway.proxy.lines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if event.get("name") == "home":
-                events.append(event.get("state"))
-        return events == ["connected", "left"]
-    wait_until(found, "two events")
+    left = json.loads(proxy.wait_line('"left"'))
+    equal((left["event"], left["name"], left["user"]),
+          ("agent", "home", "home"), "who left")
+    check(isinstance(left["seconds"], (int, float)), "seconds is no number")
 
 
 def test_user_of_a_stock_client(t):

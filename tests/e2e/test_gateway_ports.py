@@ -40,11 +40,13 @@ def check_matrix(t, value, *options):
 
     def touch(address):
         check_echo(t.socket(address))
-    stock = bound(t, "ssh", Sshd(t, GatewayPorts=value), ends)
-    equal(stock, WANTED[value], "addresses of sshd")
+    wanted = bound(t, "ssh", Sshd(t, GatewayPorts=value), ends)
+    equal(wanted, WANTED[value], "addresses of sshd")
+    if value == "clientspecified":
+        wanted["gateway.test:"] = []  # we look up no names for others
     gateway = Gateway(t, *options)
     for program in PROGRAMS:
-        equal(bound(t, program, gateway, ends, touch=touch), stock,
+        equal(bound(t, program, gateway, ends, touch=touch), wanted,
               f"addresses for {program}")
 
 
@@ -195,11 +197,6 @@ def test_permitlisten(t):
         good.end()
         wait_free(t, one)
         wait_free(t, two)
-
-
-def test_permitlisten_none(t):
-    gateway = Gateway(t, options='permitlisten="none"')
-    refused(t, gateway, "-R", free_port())
 
 
 def test_port_of_another_agent(t):

@@ -41,7 +41,7 @@ def nothing_ran(t, done, what):
 def test_commands(t):
     gateway = Gateway(t)
     mark = MARK % t.tmp("mark")
-    for words in (["id"], [mark], ["sh", "-c", mark], [""], ["exec sh"],
+    for words in (["id"], [mark], ["sh", "-c", mark], ["exec sh"],
                   ["x" * 30000]):
         done = ssh(t, gateway, *words)
         nothing_ran(t, done, str(words)[:60])
@@ -339,7 +339,9 @@ def test_text_tells_of_ports(t):
     client = Terminal(t, gateway, "-R", f"{port}:127.0.0.1:{echo.port}")
     client.wait("home")
     gateway.wait_agents()
-    check_echo(t.socket(("127.0.0.1", port)))
+    sock = t.socket(("127.0.0.1", port))
+    check_echo(sock)
+    sock.close()
     client.type("\x03")
     client.wait_end()
     gateway.wait_agents(count=0)
@@ -347,16 +349,21 @@ def test_text_tells_of_ports(t):
 
 
 def test_text_at_a_pipe(t):
-    """Without a terminal; the end of what it reads ends it."""
-    gateway = Gateway(t)
-    done = ssh(t, gateway, options=["-T"])
-    matches("home", done.stdout.decode(), "text")
-    keeps = Client(t, ["ssh", "-T", "-o", "BatchMode=yes",
-                       *gateway.args("office")], stdin=subprocess.PIPE)
-    gateway.wait_agents("office", ports=0)
-    keeps.process.stdin.close()
-    keeps.wait()
-    gateway.wait_agents("office", count=0, ports=None)
+    """Without a terminal; the end of what it reads is not its own, as with
+    ssh -n."""
+    gateway, echo = Gateway(t), t.server(Echo)
+    for options in ("-T", "-n"):
+        port = free_port()
+        client = t.program(["ssh", options, "-R",
+                            f"{port}:127.0.0.1:{echo.port}",
+                            *gateway.args()], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE)
+        matches("home", client.stdout.readline().decode(), "text")
+        time.sleep(0.3)
+        equal(client.poll(), None, f"status with {options}")
+        check_echo(t.socket(("127.0.0.1", port)))
+        client.terminate()
+        gateway.wait_agents(count=0, ports=None)
 
 
 def test_sessions_are_ten(t):
@@ -367,12 +374,14 @@ def test_sessions_are_ten(t):
     raw.send(OPEN, string("session"), 10, WINDOW, PACKET)
     check(raw.next(CONFIRMED, REFUSED, channel=10).kind == REFUSED,
           "an eleventh")
-    for peer in peers:
-        raw.send(EOF, peer)
+    for number, peer in enumerate(peers):
+        if number % 2:
+            raw.send(EOF, peer)
         raw.send(CLOSE, peer)
     for number in range(10):
         raw.next(CLOSE, channel=number)
-    session(raw, 11)
+    for number in range(11, 21):
+        session(raw, number)
 
 
 def test_master_with_many_sessions(t):
@@ -380,9 +389,11 @@ def test_master_with_many_sessions(t):
     gateway, path = Gateway(t), t.tmp("master")
     master = Client(t, ["ssh", "-M", "-N", "-S", path, *gateway.args()])
     wait_until(lambda: os.path.exists(path), "a control socket")
-    for _ in range(3):
-        done = t.run(["ssh", "-T", "-S", path, *gateway.args()])
-        matches("home", done.stdout.decode(), "text")
+    for _ in range(12):
+        client = Terminal(t, gateway, "-tt", "-S", path)
+        client.wait("home")
+        client.type("\x03")
+        client.wait_end()
     done = t.run(["ssh", "-S", path, *gateway.args(), "id"])
     check(done.returncode != 0, "a command ran")
     t.run(["ssh", "-O", "exit", "-S", path, *gateway.args()])

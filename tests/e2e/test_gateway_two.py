@@ -140,19 +140,16 @@ def test_autossh_as_an_agent(t):
 
 def test_autossh_with_its_own_probes(t):
     """-M PORT: two forwards that lead to itself and back."""
-    gateway = Gateway(t)
-    echo = t.server(Echo)
-    monitor = free_port()
-    port = monitor + 20
-    Client(t, ["autossh", "-M", monitor, *ssh_words(
-        "-R", port, *gateway.args())[1:]],
-        env=dict(os.environ, AUTOSSH_POLL="2", AUTOSSH_FIRST_POLL="1",
-                 AUTOSSH_GATETIME="0"))
-    gateway.wait_agents(ports=2)
-    first, = gateway.agents()
-    time.sleep(3)
-    equal(gateway.agents()[0]["addr"], first["addr"], "session after a probe")
-    check_echo(through(t, ("127.0.0.1", port), echo))
+    inner = Inner(t, "home")
+    gateway = Gateway(t, at="0.0.0.0:0")
+    Client(t, ["autossh", "-M", "20000", *ssh_words(
+        "-R", "1080", *gateway.args(address=inner.gateway))[1:]],
+        inner.inside, env=dict(os.environ, AUTOSSH_POLL="1",
+                               AUTOSSH_FIRST_POLL="1", AUTOSSH_GATETIME="0"))
+    first, = gateway.wait_agents(ports=2)
+    time.sleep(4)
+    equal(gateway.agents()[0]["addr"], first["addr"], "session after probes")
+    equal(word_of(t, ("127.0.0.1", 1080)), inner.word, "word")
 
 
 # --- dropbear -----------------------------------------------------------------
@@ -228,7 +225,7 @@ def test_dbclient_as_a_user(t):
     process.stdin.flush()
     equal(process.stdout.read(5), b"there", "echo by -B")
     words[at:at + 2] = []
-    done = t.run([*words, f"touch {t.tmp('mark')}"],
+    done = t.run([*words, f"touch {t.tmp('mark')}"], 10,
                  env=dict(os.environ, HOME=t.tmp()))
     check(done.returncode != 0, "a command's exit status is 0")
     check(not os.path.exists(t.tmp("mark")), "a command ran")
@@ -238,7 +235,7 @@ def test_dbclient_with_a_shell(t):
     """The text, as others have it."""
     gateway = Gateway(t)
     words = dbclient(t, gateway).argv
-    words.remove("-N")
+    words[words.index("-N")] = "-T"
     process = t.program(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                         stderr=subprocess.DEVNULL,
                         env=dict(os.environ, HOME=t.tmp()))
