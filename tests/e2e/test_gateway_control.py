@@ -10,7 +10,6 @@ from gateway import PROGRAMS, Client, Gateway, agent, ssh_words, start
 from harness import check, equal, free_port, matches, wait_until
 from mux import ask, done
 from origins import Echo, Hold
-from raw import Raw
 from remote import free_ports, listeners, wait_free
 from sshd import cached_key, make_key, public_text, user_key
 from test_auth import HASHES
