@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "auth/authkeys_option.h"
 #include "auth/keyblob.h"
@@ -138,11 +140,7 @@ parse_file(struct authkeys *keys, struct textfile *file,
         spot->line = file->line;
         err = parse_line(keys, spot, line, len);
     }
-    if (!err && keys->count == 0) {
-        snprintf(spot->message, spot->size, "%s: no key in it", spot->path);
-        err = ERR_MALFORMED;
-    }
-    if (!err)
+    if (!err && keys->count > 0)
         qsort(keys->list, keys->count, sizeof(*keys->list), compare_keys);
     return err;
 }
@@ -193,7 +191,8 @@ authkeys_load(const char *path, struct authkeys **keys, char *message,
     struct textfile_spot spot = {
         .path = path, .message = message, .size = size};
     struct textfile file;
-    enum err err = textfile_read(path, AUTHKEYS_FILE_MAX, &file, message, size);
+    enum err err = textfile_read(path, AUTHKEYS_FILE_MAX, S_IWGRP | S_IWOTH,
+                                 &file, message, size);
 
     if (err)
         return err;
@@ -272,4 +271,16 @@ authkeys_find(const struct authkeys *keys, const uint8_t *blob, size_t len,
     }
     *why = fault ? fault : "the key is not known";
     return fault ? ERR_DENIED : ERR_AUTH_FAILED;
+}
+
+bool
+authkeys_names_agent(const struct authkeys *keys, const char *agent)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        const char *name = grant_agent(keys->list[i].options.grant);
+
+        if (name && strcasecmp(name, agent) == 0)
+            return true;
+    }
+    return false;
 }

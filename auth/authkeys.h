@@ -3,6 +3,7 @@
 #ifndef CULVERT_AUTH_AUTHKEYS_H
 #define CULVERT_AUTH_AUTHKEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -35,6 +36,9 @@ struct authkeys *authkeys_ref(struct authkeys *keys);
 void authkeys_unref(struct authkeys *keys);
 
 size_t authkeys_count(const struct authkeys *keys);
+
+/* Whether some key is the agent of that name (agent=). */
+bool authkeys_names_agent(const struct authkeys *keys, const char *agent);
 
 /* Looks a key up by its blob (RFC 4253 6.6) for a peer at addr, now. The first
  * line that has the key and whose from= and expiry-time= hold is the one.

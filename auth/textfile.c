@@ -55,7 +55,8 @@ read_all(int fd, size_t max, struct textfile *file)
 
 /* Opens the file, unless others could have written it. */
 static enum err
-open_trusted(const char *path, int *fd, char *message, size_t size)
+open_trusted(const char *path, mode_t refused, int *fd, char *message,
+             size_t size)
 {
     struct stat status;
     enum err err;
@@ -71,21 +72,22 @@ open_trusted(const char *path, int *fd, char *message, size_t size)
         snprintf(message, size, "%s: not a regular file", path);
         return ERR_NOT_PERMITTED;
     }
-    if (status.st_mode & S_IWOTH) {
+    if (status.st_mode & refused) {
         snprintf(message, size,
-                 "%s: others can write to it (chmod o-w makes it safe)", path);
+                 "%s: others can write to it (chmod %so-w makes it safe)", path,
+                 refused & S_IWGRP ? "g" : "");
         return ERR_NOT_PERMITTED;
     }
     return ERR_OK;
 }
 
 enum err
-textfile_read(const char *path, size_t max, struct textfile *file,
-              char *message, size_t size)
+textfile_read(const char *path, size_t max, mode_t refused,
+              struct textfile *file, char *message, size_t size)
 {
     struct textfile made = {.len = 0};
     int fd;
-    enum err err = open_trusted(path, &fd, message, size);
+    enum err err = open_trusted(path, refused, &fd, message, size);
 
     if (!err) {
         err = read_all(fd, max, &made);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "transport/base/err.h"
 
@@ -20,9 +21,10 @@ struct textfile {
 /* Reads a file of less than max bytes, a power of two of at least 4096.
  * Returns ERR_OK and gives what is in *file (textfile_wipe); else an error and
  * "FILE: why" in message, of size bytes, *file untouched: what is no regular
- * file is one, as is a file that others can write to. */
-enum err textfile_read(const char *path, size_t max, struct textfile *file,
-                       char *message, size_t size);
+ * file is one, as is a file with any of the mode's bits in refused: those who
+ * can write to it. */
+enum err textfile_read(const char *path, size_t max, mode_t refused,
+                       struct textfile *file, char *message, size_t size);
 
 /* The same from bytes in memory, copied. Returns ERR_OK or ERR_NO_MEMORY. */
 enum err textfile_copy(const char *text, size_t len, struct textfile *file);

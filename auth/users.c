@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "auth/grant.h"
 #include "auth/hash.h"
@@ -195,7 +196,8 @@ enum err
 users_load(const char *path, struct users **users, char *message, size_t size)
 {
     struct textfile file;
-    enum err err = textfile_read(path, USERS_FILE_MAX, &file, message, size);
+    enum err err =
+        textfile_read(path, USERS_FILE_MAX, S_IWOTH, &file, message, size);
 
     if (err)
         return err;
@@ -255,6 +257,12 @@ users_agent(const struct users *users, const uint8_t *user, size_t len)
     const struct user *known = find_user(users, (const char *)user, len);
 
     return known ? known->agent : NULL;
+}
+
+bool
+users_has(const struct users *users, const uint8_t *user, size_t len)
+{
+    return find_user(users, (const char *)user, len) != NULL;
 }
 
 bool

@@ -40,6 +40,9 @@ void users_unref(struct users *users);
 
 size_t users_count(const struct users *users);
 
+/* Whether there is a user of that name. */
+bool users_has(const struct users *users, const uint8_t *user, size_t len);
+
 /* Lends the name of a user's agent; NULL when none is said, or there is no such
  * user. */
 const char *users_agent(const struct users *users, const uint8_t *user,

@@ -284,6 +284,17 @@ verifier_find_agent(struct verifier *verifier, const uint8_t *user, size_t len,
     return name != NULL;
 }
 
+bool
+verifier_has_user(struct verifier *verifier, const uint8_t *user, size_t len)
+{
+    bool has;
+
+    pthread_mutex_lock(&verifier->lock);
+    has = users_has(verifier->users, user, len);
+    pthread_mutex_unlock(&verifier->lock);
+    return has;
+}
+
 /* Puts a check where it belongs. */
 static enum err
 enqueue(struct verifier *verifier, struct verify *verify)

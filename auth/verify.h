@@ -46,6 +46,10 @@ void verifier_set_users(struct verifier *verifier, struct users *users);
 bool verifier_find_agent(struct verifier *verifier, const uint8_t *user,
                          size_t len, char agent[GRANT_AGENT_MAX + 1]);
 
+/* users_has of the current users. Thread: any. */
+bool verifier_has_user(struct verifier *verifier, const uint8_t *user,
+                       size_t len);
+
 /* Starts a check for a session on worker; the bytes are copied (and wiped
  * after use). At most VERIFY_QUEUE_MAX wait; they are served in order, and how
  * many a source may have is the caller's to bound.

@@ -1,5 +1,6 @@
 #include "proxy/gateway.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,9 +84,18 @@ load_keys(struct gateway *gateway, char message[MESSAGE_MAX])
         return ERR_OK;
     gateway->loaded = look_at_keys(gateway);
     err = authkeys_load(path, &keys, message, MESSAGE_MAX);
-    if (!err)
-        set_keys(gateway, keys);
-    return err;
+    /* One that was removed means that nobody may come in any more. */
+    if (err == ERR_NO_SUCH_PATH && gateway->keys)
+        err = authkeys_parse("", 0, path, &keys, message, MESSAGE_MAX);
+    if (err)
+        return err;
+    set_keys(gateway, keys);
+    if (authkeys_count(keys) == 0)
+        log_write(
+            LOG_WARN,
+            "--authorized-keys %s: no key in it: nobody can log in by one",
+            path);
+    return ERR_OK;
 }
 
 void
@@ -132,16 +142,30 @@ on_arrived(void *arg, struct sshserver_login *login)
 {
     struct gateway *gateway = arg;
     const char *agent = grant_agent(login->grant);
+    char other[REGISTRY_NAME_MAX + 1];
 
-    registry_add(gateway->registry, login, agent ? agent : login->user);
+    if (agent) {
+        registry_add(gateway->registry, login, agent);
+    } else if (gateway_names_agent(gateway, login->user)) {
+        /* That name is somebody else's: no port of that one's is had by it, and
+         * no connection. */
+        snprintf(other, sizeof(other), "%.128s/%s", login->user,
+                 *login->print ? login->print : "password");
+        log_write(LOG_WARN,
+                  "a login as %s has no agent=, and that is the agent of "
+                  "another: it is called %s",
+                  login->user, other);
+        registry_add(gateway->registry, login, other);
+    } else {
+        registry_add(gateway->registry, login, login->user);
+    }
 }
-
 static bool
 has_room(void *arg)
 {
     struct gateway *gateway = arg;
-
-    return limits_have_room(&gateway->shared->limits);
+    return limits_have_room(&gateway->shared->limits) &&
+           limits_may_take(&gateway->shared->limits, 1);
 }
 
 /* --- its life ------------------------------------------------------------- */

@@ -42,6 +42,16 @@ take_keys(struct gateway *gateway)
     return keys;
 }
 
+bool
+gateway_names_agent(struct gateway *gateway, const char *name)
+{
+    struct authkeys *keys = take_keys(gateway);
+    bool names = keys && authkeys_names_agent(keys, name);
+
+    authkeys_unref(keys);
+    return names;
+}
+
 static void
 judge_key(struct gateway *gateway, struct admit_ask *ask)
 {

@@ -36,7 +36,8 @@ on_direct(void *arg, unsigned worker, const struct registry_direct *direct)
     struct gateway *gateway = arg;
     struct engine *engine = gateway->shared->engines[worker];
     struct target target;
-    const struct session_aim aim = {.target = &target, .user = direct->name};
+    const struct session_aim aim = {
+        .target = &target, .user = direct->name, .owner = direct->owner};
     const char *why = judge_direct(gateway, engine, direct, &target);
 
     if (!why) {
@@ -68,12 +69,28 @@ on_client(void *arg, unsigned worker, const struct registry_client *client)
                          &aim);
 }
 
+static void
+on_ended(void *arg, unsigned worker, const void *owner)
+{
+    const struct gateway *gateway = arg;
+
+    session_end_owned(gateway->shared->engines[worker], owner);
+}
+
 static bool
 has_room(void *arg)
 {
     struct gateway *gateway = arg;
 
     return limits_have_room(&gateway->shared->limits);
+}
+
+static bool
+may_take(void *arg, long long descriptors)
+{
+    const struct gateway *gateway = arg;
+
+    return limits_may_take(&gateway->shared->limits, descriptors);
 }
 
 static void
@@ -94,8 +111,10 @@ release(void *arg, void *grant)
 const struct registry_ops gateway_registry_ops = {
     .may_listen = may_listen,
     .direct = on_direct,
+    .ended = on_ended,
     .client = on_client,
     .has_room = has_room,
+    .may_take = may_take,
     .take = take,
     .release = release,
 };

@@ -37,6 +37,9 @@ struct gateway {
 /* Judges logins, for a struct gateway. */
 extern const struct admit_ops gateway_admit_ops;
 
+/* Whether that is the agent of some key. Thread: any. */
+bool gateway_names_agent(struct gateway *gateway, const char *name);
+
 /* --- gateway_agents.c ----------------------------------------------------- */
 
 /* What agents ask for, of a struct gateway. */

@@ -33,7 +33,8 @@ limits_init(struct limits *limits, unsigned max_sessions,
         .max_per_source = max_per_source,
         .per_session = DESCRIPTORS_PER_SESSION,
     };
-    atomic_init(&limits->free, (long long)descriptors - (long long)reserved);
+    limits->all = (long long)descriptors - (long long)reserved;
+    atomic_init(&limits->free, limits->all);
     pthread_mutex_init(&limits->lock, NULL);
 }
 
@@ -41,6 +42,12 @@ void
 limits_take(struct limits *limits, long long descriptors)
 {
     atomic_fetch_sub(&limits->free, descriptors);
+}
+
+bool
+limits_may_take(const struct limits *limits, long long descriptors)
+{
+    return atomic_load(&limits->free) - descriptors >= limits->all / 4;
 }
 
 void

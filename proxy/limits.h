@@ -18,7 +18,8 @@ struct limits {
     unsigned max_per_source; /* 0: no limit */
     unsigned per_session;    /* descriptors of one: 2 from limits_init on; to
                               * be set before any session where it is 1 */
-    atomic_llong free;       /* descriptors there are for sessions */
+    long long all;           /* descriptors there were at first for sessions, */
+    atomic_llong free;       /* and there are now */
     atomic_uint open;        /* sessions there are, refused ones too */
     atomic_uint counted;     /* sessions that count for max_sessions */
     atomic_llong short_at;   /* second of the last shortage; 0: never */
@@ -34,6 +35,10 @@ void limits_destroy(struct limits *limits);
 /* Takes descriptors from those for sessions, for something that stands for
  * long; negative: gives them back. Thread: any. */
 void limits_take(struct limits *limits, long long descriptors);
+
+/* Whether so many may be taken for what peers can ask for without end: a
+ * quarter of all is kept from it. Thread: any. */
+bool limits_may_take(const struct limits *limits, long long descriptors);
 
 /* Counts a session that came in. Returns ERR_OK, or ERR_LIMIT (ERR_NO_MEMORY)
  * when it is to be refused. Either way limits_leave is due, with what this

@@ -156,6 +156,17 @@ session_end(struct session *session, enum err err, const char *why)
     free_session(session);
 }
 
+void
+session_end_owned(struct engine *engine, const void *owner)
+{
+    struct session *session;
+    struct session *next;
+
+    DL_FOREACH_SAFE (engine->sessions, session, next)
+        if (session->goal && session->goal->owner == owner)
+            session_end(session, ERR_RESET, "its agent left");
+}
+
 /* --- relay ---------------------------------------------------------------- */
 
 static struct session *
@@ -332,6 +343,7 @@ copy_aim(const struct session_aim *aim)
     if (!goal)
         return NULL;
     goal->is_port = aim->listened != NULL;
+    goal->owner = aim->owner;
     if (aim->target)
         goal->target = *aim->target;
     if (!goal->is_port)

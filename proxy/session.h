@@ -40,9 +40,10 @@ struct session_aim {
     const char *agent;
     const char *listened;
     unsigned port;
-    /* Where an agent wants to go, and which; else NULL. */
-    const struct target *target;
+    /* Where an agent wants to go, and which; else NULL. */ const struct target
+        *target;
     const char *user;
+    const void *owner; /* what it ends with; or NULL */
 };
 
 /* The same for what came by an agent, or to its port (all borrowed during the
@@ -53,6 +54,9 @@ void session_start_at(struct engine *engine, const struct forward *forward,
 
 /* Ends a session for a reason of the program's. */
 void session_end(struct session *session, enum err err, const char *why);
+
+/* Ends those of an owner: it has gone. */
+void session_end_owned(struct engine *engine, const void *owner);
 
 /* For the engine's deadlines: a session's time is over. */
 void session_expired(struct deadline *deadline);

@@ -13,6 +13,7 @@ struct session_goal {
     char listened[TARGET_NAME_MAX + 1];
     unsigned port;
     struct target target;
+    const void *owner; /* or NULL */
 };
 
 struct session {

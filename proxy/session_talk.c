@@ -57,6 +57,21 @@ on_verified(void *arg, bool good)
     go_on(session);
 }
 
+/* A user whose name looks as if it had an agent behind it has none. */
+static void
+restore_user(struct session *session)
+{
+    struct handshake *hs = session->handshake;
+    struct wire_credentials *given = &hs->credentials;
+    size_t len = given->user_len + 1 + strlen(hs->agent);
+
+    if (!*hs->agent ||
+        !verifier_has_user(session->engine->shared->verifier, given->user, len))
+        return;
+    given->user_len = (uint8_t)len;
+    *hs->agent = 0;
+}
+
 static void
 start_verify(struct session *session)
 {
@@ -64,6 +79,7 @@ start_verify(struct session *session)
     const struct wire_credentials *given = &hs->credentials;
     enum err err;
 
+    restore_user(session);
     if (session->state == SESSION_HELLO)
         session_set_state(session, SESSION_AUTH);
     session->user = malloc(given->user_len + 1u);

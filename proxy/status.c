@@ -154,13 +154,13 @@ put_agents(struct page *page, const struct shared *shared)
         log_string(&event, "kind", kind_word(row));
         log_string(&event, "user", row->user);
         log_string(&event, "software", row->software);
+        log_string(&event, "ports", *row->ports ? row->ports : "-");
         event.text[event.len] = 0;
         put_line(page,
-                 "agent%s since=%.0f streams=%u in=%llu out=%llu rtt_ms=%.3f "
-                 "ports=%s\n",
+                 "agent%s since=%.0f streams=%u in=%llu out=%llu rtt_ms=%.3f\n",
                  event.text, clock_seconds() - row->since, row->streams,
                  (unsigned long long)row->in, (unsigned long long)row->out,
-                 row->rtt_us / 1000., *row->ports ? row->ports : "-");
+                 row->rtt_us / 1000.);
     }
     free(rows);
 }

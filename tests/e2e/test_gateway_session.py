@@ -186,16 +186,19 @@ def test_other_requests(t):
                  "w" * 5000, ""):
         equal(raw.ask(word, string(t.tmp("far"))), None, word[:40])
     check(not os.path.exists(t.tmp("far")), "it listens")
-    peer = session(raw, 1)
     mark = MARK % t.tmp("mark")
-    for word, more in (("exec", [string(mark)]),
-                       ("subsystem", [string("sftp")]),
-                       ("x11-req", [False, string("MIT-MAGIC-COOKIE-1"),
+    peer = session(raw, 1)
+    for word, more in (("x11-req", [False, string("MIT-MAGIC-COOKIE-1"),
                                     string("00" * 16), 0]),
                        ("auth-agent-req@openssh.com", []),
-                       ("no-such@example.org", []),
-                       ("exec", [string("")]), ("w" * 5000, [])):
+                       ("no-such@example.org", []), ("w" * 5000, [])):
         equal(request(raw, 1, peer, word, *more), FAILED, word[:40])
+    # A refused command is the end of its session: it has nothing else.
+    for mine, (word, what) in enumerate((("exec", mark), ("exec", ""),
+                                         ("subsystem", "sftp")), 2):
+        peer = session(raw, mine)
+        equal(request(raw, mine, peer, word, string(what)), FAILED, word)
+        raw.next(CLOSE, channel=mine)
     check(not os.path.exists(t.tmp("mark")), "it ran")
 
 

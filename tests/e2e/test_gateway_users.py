@@ -402,15 +402,23 @@ def test_file_is_read_again(t):
 
 
 def test_bad_file_later(t):
-    """It is told where, and the old one stays."""
+    """It is told where, and the old one stays; one that was removed lets nobody
+    in, as with sshd, nor does one without a key."""
     gateway = Gateway(t)
     gateway.authorize_lines(public_text(user_key()), "no-such-option "
                             f"{public_text(user_key())}")
     gateway.proxy.wait_line("authorized_keys:2: ")
     equal(comes_in(t, gateway), True, "login")
     os.unlink(gateway.keys_path)
-    gateway.proxy.wait_line("authorized_keys: ")
-    equal(comes_in(t, gateway), True, "login without the file")
+    gateway.proxy.wait_line("authorized_keys: no key in it")
+    equal(comes_in(t, gateway), False, "login without the file")
+    gateway.authorize()
+    within(3, lambda: comes_in(t, gateway), "the file again")
+    gateway.authorize_lines("# none")
+    gateway.proxy.wait_line("authorized_keys: no key in it", count=2)
+    equal(comes_in(t, gateway), False, "login with a file that has none")
+    gateway.authorize()
+    within(3, lambda: comes_in(t, gateway), "the file once more")
     gateway.authorize("restrict")
     wait_until(lambda: not may_open(t, gateway, "127.0.0.1:%d" %
                                     t.server(Echo).port), "the new file")

@@ -67,7 +67,7 @@ static const struct answer answers[] = {
            false),
     ANSWER("a success of another form", "\5\0\5\0\0\0\0", ERR_PROTOCOL, true,
            false),
-    ANSWER("a password is wanted", "\5\2", ERR_PROHIBITED, true, false),
+    ANSWER("a method that was not offered", "\5\2", ERR_PROTOCOL, false, false),
     ANSWER("no method", "\5\xff", ERR_PROHIBITED, true, false),
     ANSWER("SSH", "SS", ERR_PROTOCOL, false, false),
     ANSWER("HTTP in the second", "\5\0HTTP/", ERR_PROTOCOL, true, false),

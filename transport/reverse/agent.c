@@ -15,7 +15,7 @@
 
 /* Channels that an agent may have at once: more than a browser behind it ever
  * opens, and not so many that one peer takes all descriptors. */
-#define CHANNELS_MAX 4096
+#define CHANNELS_MAX 1024
 
 /* Of the destination of a link that serves only this counts. */
 static const struct sshdest peer_dest = {
@@ -70,6 +70,7 @@ offer_direct(struct agent *agent, const struct sshlink_offer *offer)
         .name = agent->name,
         .peer = &agent->peer,
         .grant = agent->grant,
+        .owner = agent,
     };
 
     registry->config.ops->direct(registry->config.arg, agent->member->index,
@@ -107,6 +108,13 @@ static bool
 on_session_asked(void *arg, struct stream *stream, enum sshlink_request request)
 {
     return agentsession_asked(arg, stream, request);
+}
+
+static void
+on_session_closed(void *arg, struct stream *stream)
+{
+    (void)arg;
+    agentsession_end(stream);
 }
 
 /* --- its life ------------------------------------------------------------- */
@@ -147,6 +155,7 @@ agent_start(struct member *member, struct sshserver_login *login,
         .offered = on_offered,
         .listen_asked = on_listen_asked,
         .session_asked = on_session_asked,
+        .session_closed = on_session_closed,
         .arg = agent,
     };
     enum err err;
@@ -186,6 +195,7 @@ agent_end(struct agent *agent, const char *state, const char *reason)
     agentport_forget(agent);
     backdial_lose(agent);
     agentsession_end_all(agent);
+    ops->ended(registry->config.arg, agent->member->index, agent);
     log_agent(agent, state, reason); /* which may be the link's text */
     sshlink_destroy(agent->link);
     ops->release(registry->config.arg, agent->grant);

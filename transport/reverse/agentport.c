@@ -13,116 +13,34 @@
 #include "transport/reverse/registry_parts.h"
 
 /* Ports of one agent: more than anybody asks for. */
-#define CLAIMS_MAX 256
+#define CLAIMS_MAX 64
 
-/* Tries for a port that is free in both families. */
-#define PICKS_MAX 10
+/* Below this a port is root's, as in sshd. */
+#define PORT_PRIVILEGED 1024
 
 static void on_settle(struct mail *mail);
 
-/* --- where to listen ------------------------------------------------------ */
+/* --- which is which ------------------------------------------------------- */
 
-static void
-add_literal(struct agentport *port, const char *text)
+/* Whether both listen at the same addresses, as far as this machine has them.
+ */
+static bool
+is_same_place(const struct agentport *a, const struct agentport *b)
 {
-    union addr *addr = &port->addrs[port->sockets];
-
-    if (addr_parse(addr, text, strlen(text), (uint16_t)port->number))
-        port->sockets++;
+    if (a->number != b->number || b->number == 0 ||
+        a->asked_count != b->asked_count)
+        return false;
+    for (unsigned i = 0; i < a->asked_count; i++)
+        if (!addr_same_host(&a->asked[i], &b->asked[i]))
+            return false;
+    return true;
 }
-
-/* The addresses that a request leads to (channel_fwd_bind_addr's rules, of
- * OpenSSH). None, where it is no address. */
-static void
-find_addrs(struct agentport *port, enum registry_bind bind, const char *asked)
-{
-    bool loopback4 = strcmp(asked, "127.0.0.1") == 0;
-    bool loopback6 = strcmp(asked, "::1") == 0;
-    bool any = *asked == 0 || strcmp(asked, "*") == 0;
-
-    if (bind == REGISTRY_BIND_ANY || (bind == REGISTRY_BIND_AS_ASKED && any)) {
-        add_literal(port, "0.0.0.0");
-        add_literal(port, "::");
-    } else if (loopback4 || loopback6) {
-        add_literal(port, asked);
-    } else if (bind == REGISTRY_BIND_LOOPBACK ||
-               strcmp(asked, "localhost") == 0) {
-        add_literal(port, "127.0.0.1");
-        add_literal(port, "::1");
-    } else {
-        add_literal(port, asked);
-    }
-}
-
-/* --- sockets -------------------------------------------------------------- */
 
 /* Each has an acceptor, which takes a descriptor of its own. */
 static long long
 descriptors_of(const struct agentport *port)
 {
     return 2ll * port->sockets;
-}
-
-static void
-close_sockets(struct agentport *port, unsigned count)
-{
-    while (count-- > 0)
-        close(port->fds[count]);
-}
-
-/* Opens what there are addresses for; a machine may have no IPv6. */
-static enum err
-open_sockets(struct agentport *port)
-{
-    unsigned opened = 0;
-    enum err first = ERR_ADDR_NOT_AVAILABLE;
-
-    for (unsigned i = 0; i < port->sockets; i++) {
-        union addr addr = port->addrs[i];
-        enum err err;
-
-        addr_set_port(&addr, (uint16_t)port->number);
-        err = listen_open_tcp(&addr, &port->fds[opened]);
-        if (!err) {
-            port->number = addr_port(&addr);
-            port->addrs[opened++] = addr;
-        } else if (err != ERR_ADDR_NOT_AVAILABLE &&
-                   err != ERR_NET_UNREACHABLE) {
-            close_sockets(port, opened);
-            return err;
-        } else {
-            first = err;
-        }
-    }
-    port->sockets = opened;
-    return opened > 0 ? ERR_OK : first;
-}
-
-/* A port that was picked for one family may be taken in the other. */
-static enum err
-open_anew(struct agentport *port, const struct agentport *wanted)
-{
-    enum err err = ERR_ADDR_IN_USE;
-
-    for (int i = 0; err == ERR_ADDR_IN_USE && i < PICKS_MAX; i++) {
-        *port = *wanted;
-        err = open_sockets(port);
-        if (wanted->number > 0)
-            break;
-    }
-    return err;
-}
-
-static bool
-is_same_place(const struct agentport *a, const struct agentport *b)
-{
-    if (a->number != b->number || b->number == 0)
-        return false;
-    for (unsigned i = 0; i < a->sockets; i++)
-        for (unsigned j = 0; j < b->sockets; j++)
-            if (addr_same_host(&a->addrs[i], &b->addrs[j]))
-                return true;
-    return false;
 }
 
 /* The port that listens where this one would; or NULL. Under the lock. */
@@ -214,14 +132,20 @@ free_claim(struct claim *claim)
 static void
 free_port(struct agentport *port)
 {
-    struct registry *registry = port->registry;
-
-    DL_DELETE(registry->ports, port);
-    close_sockets(port, port->sockets);
-    registry->config.ops->take(registry->config.arg, -descriptors_of(port));
+    DL_DELETE(port->registry->ports, port);
     free(port);
 }
 
+/* Nobody is left to accept, or all drain: nobody new comes in. */
+static void
+close_port(struct agentport *port)
+{
+    const struct registry_config *config = &port->registry->config;
+
+    agentbind_close(port, port->sockets);
+    config->ops->take(config->arg, -descriptors_of(port));
+    port->sockets = 0;
+}
 /* Sends the mail to where something is to be done next, unless it is on its way
  * or all is well. Under the lock. */
 static void
@@ -233,6 +157,7 @@ settle_port(struct agentport *port)
     if (port->is_settling || (port->holder && port->holder == first))
         return;
     if (!at) {
+        close_port(port);
         if (!port->claims)
             free_port(port);
         return;
@@ -332,7 +257,7 @@ find_or_open(struct agent *agent, const struct agentport *wanted,
     found = malloc(sizeof(*found));
     if (!found)
         return ERR_NO_MEMORY;
-    err = open_anew(found, wanted);
+    err = agentbind_open(found, wanted);
     if (err) {
         free(found);
         return err;
@@ -380,26 +305,53 @@ add_claim(struct agent *agent, const struct agentport *wanted,
     return err;
 }
 
+/* What is asked for is a word: it goes into the status, and back to the peer.
+ */
+static bool
+is_word(const char *address)
+{
+    size_t len = strlen(address);
+
+    for (size_t i = 0; i < len; i++)
+        if (address[i] <= ' ' || address[i] > '~' || address[i] == ',')
+            return false;
+    return len <= CLAIM_ADDRESS_MAX;
+}
+
+/* Whether an agent may have what it asks for, wherever that leads. */
+static enum err
+judge(const struct agent *agent, const struct sshlink_asked *asked)
+{
+    const struct registry_config *config = &agent->registry->config;
+
+    if (!is_word(asked->address))
+        return ERR_MALFORMED;
+    if (!config->ops->may_listen(config->arg, agent->grant, asked->address,
+                                 asked->port) ||
+        (asked->port > 0 && asked->port < PORT_PRIVILEGED && geteuid() != 0))
+        return ERR_DENIED;
+    if (count_claims(agent) >= CLAIMS_MAX)
+        return ERR_LIMIT;
+    /* Before it is opened: others are to be let in still. */
+    return config->ops->may_take(config->arg, 2ll * PORT_SOCKETS_MAX)
+               ? ERR_OK
+               : ERR_NO_DESCRIPTORS;
+}
+
 enum err
 agentport_claim(struct agent *agent, struct sshlink_asked *asked)
 {
-    const struct registry_config *config = &agent->registry->config;
     struct agentport wanted = {
         .registry = agent->registry,
         .number = asked->port,
         .settle.run = on_settle,
     };
-    enum err err = ERR_DENIED;
+    enum err err = judge(agent, asked);
 
     memcpy(wanted.name, agent->name, sizeof(wanted.name));
-    if (strlen(asked->address) <= CLAIM_ADDRESS_MAX &&
-        count_claims(agent) < CLAIMS_MAX &&
-        config->ops->may_listen(config->arg, agent->grant, asked->address,
-                                asked->port))
-        err = ERR_OK;
     if (!err)
-        find_addrs(&wanted, config->bind, asked->address);
-    if (!err && wanted.sockets == 0)
+        agentbind_find(&wanted, agent->registry->config.bind, asked->address);
+    if (!err && wanted.asked_count == 0)
         err = ERR_ADDR_NOT_AVAILABLE;
     if (!err)
         err = add_claim(agent, &wanted, asked);

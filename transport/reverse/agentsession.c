@@ -14,6 +14,9 @@
 /* As sshd's MaxSessions. */
 #define SESSIONS_MAX 10
 
+/* A command's status where it can't be run (as a shell has it). */
+#define STATUS_REFUSED 126
+
 /* ^C and ^D: a terminal's user wants to leave. */
 #define KEY_INTERRUPT 3
 #define KEY_END       4
@@ -85,7 +88,9 @@ on_ready(struct stream *stream, unsigned events)
 
     if (events & STREAM_WRITABLE) {
         stream_want(stream, STREAM_READABLE);
-        if (!flush(session)) {
+        if (session->is_over)
+            sshlink_send_exit(stream, STATUS_REFUSED);
+        if (!flush(session) || session->is_over) {
             end(session);
             return;
         }
@@ -134,6 +139,9 @@ agentsession_asked(struct agent *agent, struct stream *stream,
     case SSHLINK_EXEC:
         log_limited(&agent->complaints, LOG_INFO,
                     "agent %s: wants to run something: refused", agent->name);
+        /* Some clients ask without wanting an answer. */
+        session->is_over = true;
+        stream_want(stream, STREAM_READABLE | STREAM_WRITABLE);
         return false;
     case SSHLINK_ELSE:
         break;
@@ -160,6 +168,12 @@ agentsession_start(struct agent *agent, struct stream *stream)
     DL_APPEND(agent->sessions, session);
     agent->session_count++;
     stream_want(stream, STREAM_READABLE);
+}
+
+void
+agentsession_end(struct stream *stream)
+{
+    end(stream->owner);
 }
 
 void

@@ -6,10 +6,9 @@
  * away; it is read to the byte, as the target's own bytes are behind it. A
  * stock ssh says success before it knows; what becomes of it then is an end.
  * Agents of ours are known by a method that only they choose, and their codes
- * are true.
- * * What is behind a port the protocol does not say. One that does not answer
- * as SOCKS would is not asked again for a while; once one has, what goes wrong
- * is the target's. */
+ * are true. * What is behind a port the protocol does not say. One that does
+ * not answer as SOCKS would is not asked again for a while; once one has, what
+ * goes wrong is the target's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,14 @@
 
 /* How often a dial may lose its agent. */
 #define LOST_MAX 3
+
+/* What speaks SOCKS answers a greeting at once. */
+#define MUTE_SECONDS 1.0
+
+/* One that did not answer as SOCKS would is asked again after so long: what is
+ * behind it may have been down; but one that said nothing costs time. */
+#define WRONG_SECONDS  30.0
+#define SILENT_SECONDS 600.0
 
 /* An agent of which nothing was heard for so long since it was asked is not
  * waited for where there is another. */
@@ -122,17 +129,28 @@ is_raw(const struct backdial *each)
     return each->dial->listened != NULL;
 }
 
+/* Its port has answered as SOCKS does. */
 static void
-set_nature(struct backdial *each, enum claim_nature nature)
+note_socks(struct backdial *each)
 {
-    struct registry *registry = each->member->registry;
+    registry_lock(each->member->registry);
+    if (each->claim)
+        each->claim->nature = CLAIM_SOCKS;
+    registry_unlock(each->member->registry);
+}
 
-    registry_lock(registry);
-    if (each->claim && each->claim->nature != CLAIM_SOCKS) {
-        each->claim->nature = nature;
-        each->claim->judged = clock_seconds();
+/* Or not: it is left alone for some seconds, unless it has before. */
+static void
+note_fixed(struct backdial *each, double seconds)
+{
+    struct claim *claim = each->claim;
+
+    registry_lock(each->member->registry);
+    if (claim && claim->nature != CLAIM_SOCKS) {
+        claim->nature = CLAIM_FIXED;
+        claim->fixed_until = clock_seconds() + seconds;
     }
-    registry_unlock(registry);
+    registry_unlock(each->member->registry);
 }
 
 static bool
@@ -168,7 +186,7 @@ mistake(struct backdial *each, enum err err)
                 "-R PORT, without a target, has it",
                 each->agent->name, *each->listened ? each->listened : "*",
                 each->port, err_text(err));
-    set_nature(each, CLAIM_FIXED);
+    note_fixed(each, WRONG_SECONDS);
     leave(each);
     if (has_only_fixed(each))
         end_later(each, ERR_TRANSPORT_DOWN);
@@ -211,7 +229,7 @@ hear(struct backdial *each)
         bool over = backtalk_fed(&each->talk, got);
 
         if (each->talk.is_socks)
-            set_nature(each, CLAIM_SOCKS);
+            note_socks(each);
         if (over) {
             conclude(each);
             return;
@@ -249,6 +267,39 @@ on_ready(struct stream *stream, unsigned events)
         hear(each);
 }
 
+/* Finds the best agent. It is to be used only where it is one of here. */
+static struct agent *
+find_agent(const struct backdial *each, struct claim **claim, bool *is_here)
+{
+    const struct dial *dial = each->dial;
+    struct registry *registry = each->member->registry;
+    const struct registry_ask ask = {
+        .name = each->name,
+        .listened = dial->listened,
+        .port = dial->listened_port,
+    };
+    struct agent *agent;
+
+    registry_lock(registry);
+    agent = registry_pick(registry, &ask, claim);
+    *is_here = agent && agent->member == each->member;
+    registry_unlock(registry);
+    return agent;
+}
+/* Its agent has no room for more: it is the last choice from now on. Returns
+ * whether there is another. */
+static bool
+may_go_elsewhere(struct backdial *each)
+{
+    struct agent *agent = each->agent;
+    struct claim *claim = NULL;
+    bool is_here;
+
+    if (!atomic_exchange(&agent->is_suspect, true))
+        agent->suspected = clock_seconds();
+    return find_agent(each, &claim, &is_here) != agent;
+}
+
 static void
 on_opened(struct sshlink_open *open)
 {
@@ -257,6 +308,9 @@ on_opened(struct sshlink_open *open)
     each->stream = open->stream;
     if (open->err == ERR_TRANSPORT_DOWN) {
         each->stage = BACKDIAL_TALKING; /* it is open no longer */
+        lose(each);
+    } else if (open->err == ERR_NO_RESOURCES && may_go_elsewhere(each)) {
+        each->stage = BACKDIAL_TALKING;
         lose(each);
     } else if (is_raw(each) || open->err == ERR_NO_RESOURCES ||
                open->err == ERR_NO_MEMORY) {
@@ -300,26 +354,6 @@ enter(struct backdial *each, struct agent *agent, struct claim *claim)
     sshlink_open_start(agent->link, &each->open);
 }
 
-/* Finds the best agent. It is to be used only where it is one of here. */
-static struct agent *
-find_agent(const struct backdial *each, struct claim **claim, bool *is_here)
-{
-    const struct dial *dial = each->dial;
-    struct registry *registry = each->member->registry;
-    const struct registry_ask ask = {
-        .name = each->name,
-        .listened = dial->listened,
-        .port = dial->listened_port,
-        .here = each->member->index,
-    };
-    struct agent *agent;
-
-    registry_lock(registry);
-    agent = registry_pick(registry, &ask, claim);
-    *is_here = agent && agent->member == each->member;
-    registry_unlock(registry);
-    return agent;
-}
 void
 backdial_start(struct member *member, const char *name, struct dial *dial)
 {
@@ -360,6 +394,11 @@ backdial_cancel(struct member *member, struct dial *dial)
     dial->state_ = NULL;
     if (!each)
         return;
+    /* The time was over for one that lives, and has said nothing. */
+    if (each->stage == BACKDIAL_TALKING && !is_raw(each) &&
+        !each->talk.is_socks && each->asked < clock_seconds() - MUTE_SECONDS &&
+        sshlink_heard(each->agent->link) > each->asked)
+        note_fixed(each, WRONG_SECONDS);
     leave(each);
     free(each);
 }
@@ -411,6 +450,23 @@ is_stuck(const struct backdial *each, double now)
            sshlink_heard(each->agent->link) < each->asked;
 }
 
+/* Whether its agent lives, and what is behind its port says nothing, while
+ * there is another port to try: SOCKS would have answered the greeting. */
+static bool
+is_mute(const struct backdial *each, double now)
+{
+    struct registry *registry = each->member->registry;
+    bool other;
+
+    if (is_raw(each) || each->stage != BACKDIAL_TALKING || !each->claim ||
+        is_known(each) || each->asked >= now - MUTE_SECONDS)
+        return false;
+    registry_lock(registry);
+    other = registry_has_other(registry, each->name, each->claim);
+    registry_unlock(registry);
+    return other;
+}
+
 bool
 backdial_look(struct agent *agent)
 {
@@ -424,7 +480,12 @@ backdial_look(struct agent *agent)
     DL_FOREACH_SAFE (agent->dials, each, next) {
         struct claim *claim = NULL;
         bool is_here;
-
+        if (is_mute(each, now)) {
+            note_fixed(each, SILENT_SECONDS);
+            leave(each);
+            wait_again(each);
+            continue;
+        }
         if (!is_stuck(each, now))
             continue;
         if (!atomic_exchange(&agent->is_suspect, true))

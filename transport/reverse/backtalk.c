@@ -72,12 +72,15 @@ take_method(struct backtalk *talk)
         end(talk, ERR_PROTOCOL);
         return;
     }
-    talk->is_socks = true;
+    talk->is_socks = method == SOCKS5_NO_AUTH || method == SOCKS5_CULVERT ||
+                     method == SOCKS5_NO_METHOD;
     talk->is_culvert = method == SOCKS5_CULVERT;
     talk->stage = BACKTALK_HEAD;
     talk->in_len = 0;
-    /* It wants a password, which we have not. */
-    if (method != SOCKS5_CULVERT && method != SOCKS5_NO_AUTH)
+    /* One that was not offered is an echo of the greeting, or the like. */
+    if (!talk->is_socks)
+        end(talk, ERR_PROTOCOL);
+    else if (method == SOCKS5_NO_METHOD) /* it wants a password */
         end(talk, ERR_PROHIBITED);
 }
 

@@ -131,15 +131,10 @@ registry_add(struct registry *registry, struct sshserver_login *login,
 
 /* --- choosing ------------------------------------------------------------- */
 
-/* One that did not answer as SOCKS would is asked again after so long: what is
- * behind it may have been down. */
-#define FIXED_SECONDS 30.0
-
 static bool
 is_fixed(const struct claim *claim)
 {
-    return claim->nature == CLAIM_FIXED &&
-           clock_seconds() - claim->judged < FIXED_SECONDS;
+    return claim->nature == CLAIM_FIXED && clock_seconds() < claim->fixed_until;
 }
 
 static bool
@@ -173,6 +168,23 @@ find_claim(const struct agent *agent, const struct registry_ask *ask)
 }
 
 bool
+registry_has_other(const struct registry *registry, const char *name,
+                   const struct claim *claim)
+{
+    const struct agent *agent;
+    const struct claim *each;
+
+    DL_FOREACH (registry->agents, agent) {
+        if (agent->is_kicked || strcasecmp(agent->name, name) != 0)
+            continue;
+        LL_FOREACH (agent->claims, each)
+            if (each != claim && !each->is_over && !is_fixed(each))
+                return true;
+    }
+    return false;
+}
+
+bool
 registry_is_deaf(const struct registry *registry, const char *name)
 {
     const struct agent *agent;
@@ -199,25 +211,20 @@ load_of(const struct agent *agent)
 }
 
 /* Whether one is the better choice; the newer comes first, and stays where they
- * are alike. A port's clients go to the newest of those that asked for it. */
+ * are alike: an older one may be a dead one. A port's clients go to the newest
+ * of those that asked for it. */
 static bool
 is_better(const struct agent *one, const struct agent *other,
           const struct registry_ask *ask)
 {
     bool one_owes = atomic_load(&one->is_suspect);
     bool other_owes = atomic_load(&other->is_suspect);
-    unsigned one_load;
-    unsigned other_load;
 
     if (one_owes != other_owes)
         return other_owes;
     if (ask->listened)
         return false;
-    one_load = load_of(one);
-    other_load = load_of(other);
-    if (one_load != other_load)
-        return one_load < other_load;
-    return one->member->index == ask->here && other->member->index != ask->here;
+    return load_of(one) < load_of(other);
 }
 
 struct agent *

@@ -41,6 +41,7 @@ struct registry_direct {
     const char *name;
     const union addr *peer; /* the agent's */
     void *grant;
+    const void *owner; /* which agent it is: until `ended` has it */
 };
 
 /* Somebody came to a port that an agent has us listen on. */
@@ -59,11 +60,17 @@ struct registry_ops {
                        unsigned port);
     void (*direct)(void *arg, unsigned worker,
                    const struct registry_direct *direct);
+    /* An agent leaves: what it wanted to go to ends, whatever that still has
+     * to take. */
+    void (*ended)(void *arg, unsigned worker, const void *owner);
     void (*client)(void *arg, unsigned worker,
-                   const struct registry_client *client);
-    /* Whether there are descriptors for one more client; and so many have been
-     * taken for what stands long, or given back. */
+                   const struct registry_client
+                       *client); /* Whether there are descriptors for one more
+                                  * client; whether so many may be taken for
+                                  * what stands long; and that they have been,
+                                  * or were given back: then it is negative. */
     bool (*has_room)(void *arg);
+    bool (*may_take)(void *arg, long long descriptors);
     void (*take)(void *arg, long long descriptors);
     void (*release)(void *arg, void *grant);
 };

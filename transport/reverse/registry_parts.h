@@ -37,7 +37,7 @@ struct claim {
     struct agentport *port;
     char address[CLAIM_ADDRESS_MAX + 1]; /* as it was asked for */
     enum claim_nature nature;
-    double judged; /* when it was found out */
+    double fixed_until; /* it is not to be asked before */
     struct acceptor acceptors[PORT_SOCKETS_MAX];
     bool is_over;            /* it was cancelled, and accepts still */
     struct claim *next;      /* of the agent, in the order asked for */
@@ -48,7 +48,8 @@ struct claim {
 struct agentport {
     struct registry *registry;
     char name[REGISTRY_NAME_MAX + 1];
-    union addr addrs[PORT_SOCKETS_MAX];
+    union addr asked[PORT_SOCKETS_MAX]; /* where, */
+    unsigned asked_count;
     int fds[PORT_SOCKETS_MAX];
     unsigned sockets;
     unsigned number;
@@ -66,7 +67,8 @@ struct agentsession {
     struct agent *agent;
     struct stream *stream;
     bool has_pty;
-    char *text; /* what is to be said, or NULL */
+    bool is_over; /* it was refused what it wants */
+    char *text;   /* what is to be said, or NULL */
     size_t text_at;
     struct agentsession *prev;
     struct agentsession *next;
@@ -167,7 +169,6 @@ struct registry_ask {
     const char *name;
     const char *listened; /* of this port alone; NULL: any that speaks SOCKS */
     unsigned port;
-    unsigned here; /* the asker's worker */
 };
 
 /* The agent that a dial should go by now, or NULL; *claim is the port. Under
@@ -175,6 +176,11 @@ struct registry_ask {
 struct agent *registry_pick(struct registry *registry,
                             const struct registry_ask *ask,
                             struct claim **claim);
+
+/* Whether agents of a name have another port that may speak SOCKS. Under the
+ * lock. */
+bool registry_has_other(const struct registry *registry, const char *name,
+                        const struct claim *claim);
 
 /* Whether there are agents of a name with ports, of which none speaks SOCKS.
  * Under the lock. */
@@ -209,6 +215,19 @@ void agent_start(struct member *member, struct sshserver_login *login,
 /* Ends it. state: "left", "kicked"; reason: a word. */
 void agent_end(struct agent *agent, const char *state, const char *reason);
 
+/* --- agentbind.c ---------------------------------------------------------- */
+
+/* Fills in the addresses that a request leads to. None, where it is no
+ * address. */
+void agentbind_find(struct agentport *port, enum registry_bind bind,
+                    const char *asked);
+
+/* Makes a port of what is wanted, with its sockets. */
+enum err agentbind_open(struct agentport *port, const struct agentport *wanted);
+
+/* Closes so many of its sockets. */
+void agentbind_close(struct agentport *port, unsigned count);
+
 /* --- agentport.c ---------------------------------------------------------- */
 
 /* An agent asks us to listen: gives the port in asked->bound. */
@@ -233,6 +252,8 @@ void agentsession_start(struct agent *agent, struct stream *stream);
 bool agentsession_asked(struct agent *agent, struct stream *stream,
                         enum sshlink_request request);
 
+/* Its client has closed it. */
+void agentsession_end(struct stream *stream);
 void agentsession_end_all(struct agent *agent);
 
 /* --- backdial.c ----------------------------------------------------------- */

@@ -72,7 +72,6 @@ home(struct transport *transport, const struct dial *dial)
         .name = name_of(transport, dial),
         .listened = dial->listened,
         .port = dial->listened_port,
-        .here = member->index,
     };
     struct claim *claim;
     struct agent *agent;

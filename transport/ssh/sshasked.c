@@ -92,6 +92,20 @@ sshasked_take(struct sshlink *link, ssh_message message)
 }
 
 void
+sshasked_tell_closed(struct sshlink *link)
+{
+    struct sshchan *chan;
+    struct sshchan *next;
+
+    if (!link->session_over || link->has_destroyed)
+        return;
+    link->session_over = false;
+    DL_FOREACH_SAFE (link->phases[SSHCHAN_OPEN], chan, next)
+        if (chan->is_session && chan->has_close)
+            link->session_closed(link->arg, &chan->stream);
+}
+
+void
 sshlink_send_exit(struct stream *session, unsigned status)
 {
     struct sshchan *chan = sshchan_of(session);

@@ -77,6 +77,8 @@ sshchan_free(struct sshchan *chan)
     sshchan_set_phase(chan, SSHCHAN_PHASES);
     sshchan_shrink(chan);
     sshchan_drop_queue(chan);
+    link->held -= chan->buffered;
+    chan->buffered = 0;
     if (chan->channel) {
         ssh_remove_channel_callbacks(chan->channel, &chan->callbacks);
         ssh_channel_free(chan->channel);

@@ -11,10 +11,14 @@
  * readers that stall at a bad time can make us hold. */
 #define EXTRA_MAX_BYTES (64u * 1024 * 1024)
 
-/* More than any window of ours lets a server send: libssh does not mind, holds
- * up to 256 MB, and drops it then without a word. */
-#define BUFFERED_MAX_BYTES (SSHWINDOW_MAX + 2 * SSHWINDOW_FLOOR)
+/* More than a channel's window lets a peer send, beyond what it has been
+ * granted at most: libssh does not mind, holds up to 256 MB, and drops it then
+ * without a word. */
+#define BUFFERED_MAX_BYTES (2 * SSHWINDOW_FLOOR)
 
+/* What all channels of one that has logged in may have here unread: 200 of them
+ * that stall. */
+#define HELD_MAX_BYTES (256u * 1024 * 1024)
 /* --- libssh's callbacks: they note, and act later ------------------------- */
 
 /* Writes what has come into the sink: a socket's stream, whose calls reach
@@ -30,6 +34,14 @@ pour_out(struct sshchan *chan, const void *bytes, size_t len)
     *chan->sink->bytes += put;
     chan->poured += put;
     return put;
+}
+
+static void
+set_buffered(struct sshchan *chan, size_t bytes)
+{
+    chan->link->held += bytes;
+    chan->link->held -= chan->buffered;
+    chan->buffered = bytes;
 }
 
 static int
@@ -52,8 +64,9 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
         return 0;
     SSHLINK_COUNT(chan->link, in, came);
     went = pour_out(chan, bytes, len);
-    chan->buffered = len - went;
-    if (chan->buffered > BUFFERED_MAX_BYTES)
+    set_buffered(chan, len - went);
+    if (chan->buffered > BUFFERED_MAX_BYTES + chan->most_extra ||
+        (chan->link->serves && chan->link->held > HELD_MAX_BYTES))
         chan->link->is_overrun = true;
     sshchan_attend(chan);
     return (int)went;
@@ -80,6 +93,8 @@ on_close(ssh_session session, ssh_channel channel, void *arg)
     chan->has_close = true;
     if (chan->phase == SSHCHAN_CLOSING)
         chan->link->close_due = true;
+    if (chan->is_session)
+        chan->link->session_over = true;
     sshchan_attend(chan);
     sshlink_touch(chan->link);
 }
@@ -99,7 +114,11 @@ sshchan_set_callbacks(struct sshchan *chan)
 static void
 set_extra(struct sshchan *chan, uint64_t before)
 {
-    chan->link->extra += sshwindow_extra(&chan->window) - before;
+    uint64_t extra = sshwindow_extra(&chan->window);
+
+    chan->link->extra += extra - before;
+    if (extra > chan->most_extra)
+        chan->most_extra = extra;
 }
 
 void
@@ -167,10 +186,9 @@ take_all(struct sshchan *chan, void *bytes, size_t *got)
 {
     int n = ssh_channel_read_timeout(chan->channel, bytes,
                                      (uint32_t)chan->buffered, 0, 0);
-
     if (n <= 0 || (size_t)n != chan->buffered)
         return ERR_RESET;
-    chan->buffered = 0;
+    set_buffered(chan, 0);
     *got = (size_t)n;
     sshlink_touch(chan->link); /* it may have sent a window */
     return ERR_OK;

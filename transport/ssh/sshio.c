@@ -19,8 +19,7 @@
 /* A queue that grew beyond this is freed once it is empty. */
 #define KEEP_BYTES (64u * 1024)
 
-/* What our own bounds let through is far below: a server that makes libssh
- * send without end (by a maximum packet of a few bytes) loses its session. */
+/* What our own bounds let through is far below. */
 #define QUEUE_MAX_BYTES (64u * 1024 * 1024)
 
 struct sshio {

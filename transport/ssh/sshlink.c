@@ -271,11 +271,19 @@ on_task(struct task *task)
 
     link->has_news = false;
     if (!link->is_down) {
-        if (has_news) {
+        if (has_news)
             sshopen_look(link);
-            sshrun_look(link);
-        }
         sshlisten_look(link);
+    }
+    if (!link->has_destroyed)
+        sshlisten_tell(link);
+    /* Before any channel is freed: what a peer asked for by one, and then
+     * closed it, refers to it still. */
+    if (has_news)
+        sshoffer_look(link);
+    if (!link->is_down) {
+        if (has_news)
+            sshrun_look(link);
         sshchan_reap(link);
         /* Who waits for room may find it; else all goes out together below,
          * after the clients have had their bytes. */
@@ -286,10 +294,7 @@ on_task(struct task *task)
         sshchan_unblock(link);
     if (!link->has_destroyed)
         sshopen_tell(link);
-    if (!link->has_destroyed)
-        sshlisten_tell(link);
-    if (has_news)
-        sshoffer_look(link);
+    sshasked_tell_closed(link);
     tell_ready(link);
     if (!link->is_down) {
         flush(link);
@@ -341,6 +346,7 @@ create(const struct sshlink_config *config)
     link->offered = config->offered;
     link->listen_asked = config->listen_asked;
     link->session_asked = config->session_asked;
+    link->session_closed = config->session_closed;
     link->serves = config->serves;
     /* It may have asked for something while it logged in. */
     link->has_news = config->serves;

@@ -86,15 +86,17 @@ struct sshlink_config {
      * have an error to read, its opens end with ERR_TRANSPORT_DOWN. */
     void (*down)(void *arg, enum err err, const char *text);
     /* Called from the loop for each offer; NULL: all are refused. */
-    void (*offered)(void *arg,
-                    const struct sshlink_offer
-                        *offer); /* Where it serves: returns ERR_OK where that
-                                  * is granted. Called from the loop. */
+    void (*offered)(void *arg, const struct sshlink_offer *offer);
+    /* Where it serves: returns ERR_OK where that is granted. Called from the
+     * loop, as the two below. */
     enum err (*listen_asked)(void *arg, struct sshlink_asked *asked);
     /* Where it serves: returns whether a request by a session that was accepted
-     * is granted. Called from the loop. */
+     * is granted. */
     bool (*session_asked)(void *arg, struct stream *stream,
                           enum sshlink_request request);
+    /* Where it serves: the peer has closed a session, which it may have ended
+     * long before. Closing the stream is due. */
+    void (*session_closed)(void *arg, struct stream *stream);
     void *arg;
 };
 

@@ -68,11 +68,13 @@ struct sshchan {
     bool has_close;  /* the peer has closed */
     bool sent_close;
     bool is_session;
+    bool is_sane; /* its packets carry something */
     bool is_bulk; /* the last write was more than a keystroke's worth */
 
     const struct stream_sink *sink; /* where bytes may go at once, or NULL */
     size_t poured;                  /* that went there, and weren't told yet */
     size_t buffered;                /* bytes that libssh holds */
+    uint64_t most_extra;            /* of its window, at any time */
     uint8_t *queue;          /* taken from libssh after a stall, or NULL */
     size_t queue_at;         /* what is left of it starts here */
     size_t queue_end;        /* and ends here */
@@ -94,6 +96,7 @@ struct sshlink {
     enum err (*listen_asked)(void *arg, struct sshlink_asked *asked);
     bool (*session_asked)(void *arg, struct stream *stream,
                           enum sshlink_request request);
+    void (*session_closed)(void *arg, struct stream *stream);
     void *arg;
     bool serves;
 
@@ -143,6 +146,7 @@ struct sshlink {
     bool close_due;       /* something of the closing ones is to be looked at */
     bool was_prohibited;  /* and that has been explained */
     bool exchanges;       /* keys: libssh takes nothing to send, it seems */
+    bool session_over;    /* a session's peer has closed it: it is to be told */
     bool has_news;        /* packets have come since opens were looked at */
     bool owes_ack;        /* for what was read last */
     uint64_t sent_before; /* sshio_sent() before that */
@@ -151,6 +155,7 @@ struct sshlink {
     enum sshrun_state running;
     void *window_room; /* where a window's worth of bytes could be read to */
     uint64_t extra;    /* what windows have beyond libssh's floor, together */
+    uint64_t held;     /* bytes that libssh holds, of all channels */
 };
 
 /* --- sshlink.c ------------------------------------------------------------ */
@@ -351,6 +356,10 @@ void sshoffer_forget(struct sshchan *chan);
 /* Answers a request that is none for a channel, where the link serves: returns
  * whether it was one (then taken). Not to be called inside libssh. */
 bool sshasked_take(struct sshlink *link, ssh_message message);
+
+/* Tells of sessions that their peer has closed. */
+void sshasked_tell_closed(struct sshlink *link);
+
 /* --- sshopen.c ------------------------------------------------------------ */
 
 /* A line of libssh's log: is it about a refusal? */

@@ -55,12 +55,12 @@ open_session(struct sshserver_login_run *run)
     setsockopt(run->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     run->session = ssh_new();
     if (!run->session)
-        return false;
-    if (ssh_bind_accept_fd(run->loop->bind, run->session, run->fd) != SSH_OK) {
-        run->is_taken = ssh_get_fd(run->session) == run->fd;
-        return false;
-    }
+        return false; /* Where memory is short it can't be told whether libssh
+                       * has it now, as there may be no socket to ask: rather is
+                       * it lost than closed twice. */
     run->is_taken = true;
+    if (ssh_bind_accept_fd(run->loop->bind, run->session, run->fd) != SSH_OK)
+        return false;
     sshserver_set_nonblocking(run->fd);
     ssh_set_blocking(run->session, 0);
     ssh_set_auth_methods(run->session, methods(&run->loop->server->config));
