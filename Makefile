@@ -20,8 +20,8 @@ DEPS_BUILD := gcc libc6-dev pkg-config libev-dev libc-ares-dev uthash-dev \
               libcrypt-dev nettle-dev libssh-dev libjansson-dev
 DEPS_TEST  := libcriterion-dev python3-minimal python3 python3-socks curl \
               netbase openssh-server openssh-client dropbear-bin \
-              python3-asyncssh autossh netcat-openbsd ncat socat proxychains4 \
-              iperf3 iproute2 procps chromium
+              python3-asyncssh python3-paramiko autossh netcat-openbsd ncat \
+              socat proxychains4 iperf3 iproute2 procps chromium
 # For single targets, installed by them.
 DEPS_CLANG := clang libclang-rt-14-dev llvm
 DEPS_DEMO  := openssh-client curl python3

@@ -309,12 +309,14 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
-    def wait_end(self):
+    def leave(self, key):
+        """Types it until that was seen: ssh may still be about to set its
+        terminal up."""
         def ended():
-            self.read()
+            self.type(key)
+            self.read(0.1)
             return self.process.poll() is not None
         wait_until(ended, "its end")
-        return self.process.returncode
 
     def end(self):
         self.process.kill()
@@ -330,8 +332,7 @@ def test_text(t):
             client.wait("home")
             time.sleep(0.2)
             equal(client.process.poll(), None, "its status before its end")
-            client.type(end)
-            client.wait_end()
+            client.leave(end)
             check("home" in client.text(), "no text")
 
 
@@ -345,8 +346,7 @@ def test_text_tells_of_ports(t):
     sock = t.socket(("127.0.0.1", port))
     check_echo(sock)
     sock.close()
-    client.type("\x03")
-    client.wait_end()
+    client.leave("\x03")
     gateway.wait_agents(count=0)
     equal(listeners(t, port), [], "addresses")
 
@@ -395,8 +395,7 @@ def test_master_with_many_sessions(t):
     for _ in range(12):
         client = Terminal(t, gateway, "-tt", "-S", path)
         client.wait("home")
-        client.type("\x03")
-        client.wait_end()
+        client.leave("\x03")
     done = t.run(["ssh", "-S", path, *gateway.args(), "id"])
     check(done.returncode != 0, "a command ran")
     t.run(["ssh", "-O", "exit", "-S", path, *gateway.args()])
