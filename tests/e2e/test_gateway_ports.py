@@ -139,8 +139,7 @@ def refused(t, gateway, *words, program="ssh", name="home"):
                 "ExitOnForwardFailure=yes", *argv]
     one = Client(t, argv)
     equal(one.wait(), 255, f"exit status of {program}")
-    matches("(?i)remote port forwarding failed", one.text(),
-            f"what {program} said")
+    one.wait_line("(?i)remote port forwarding failed")
 
 
 def test_low_ports(t):
