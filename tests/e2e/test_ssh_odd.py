@@ -65,6 +65,20 @@ def test_packets_of_one_byte(t):
     check_transfers(t, proxy, 3 * KILOBYTE)
 
 
+def test_packets_of_no_byte(t):
+    """libssh takes ten bytes off, and sends what is left: nothing, for ever."""
+    proxy = ssh_socks(t, Odd(t, max_packet=10), "--connections", "1")
+    for _ in range(2):
+        before = proxy.cpu()
+        sock = through(t, proxy, t.server(Sink))
+        sock.sendall(b"x" * 3000)
+        try:
+            equal(sock.recv(1), b"", "what comes")
+        except ConnectionResetError:
+            pass
+        check(proxy.cpu() - before < scaled(0.5), "it spins")
+
+
 def test_window_smaller_than_a_packet(t):
     proxy = ssh_socks(t, Odd(t, window=100, max_packet=32768))
     check_transfers(t, proxy, 40 * KILOBYTE)
