@@ -32,6 +32,7 @@ enum err authkeys_parse(const char *text, size_t len, const char *path,
 #define AUTHKEYS_FILE_MAX (16u * 1024 * 1024)
 
 struct authkeys *authkeys_ref(struct authkeys *keys);
+
 /* NULL does nothing. */
 void authkeys_unref(struct authkeys *keys);
 

@@ -19,6 +19,7 @@ bool grant_agent_is_legal(const char *name);
  * is said), as for who has a password; NULL when out of memory. */
 struct grant *grant_create(const char *agent);
 struct grant *grant_ref(struct grant *grant);
+
 /* NULL does nothing. */
 void grant_unref(struct grant *grant);
 

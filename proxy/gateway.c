@@ -160,6 +160,7 @@ on_arrived(void *arg, struct sshserver_login *login)
         registry_add(gateway->registry, login, login->user);
     }
 }
+
 static bool
 has_room(void *arg)
 {

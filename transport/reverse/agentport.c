@@ -146,6 +146,7 @@ close_port(struct agentport *port)
     config->ops->take(config->arg, -descriptors_of(port));
     port->sockets = 0;
 }
+
 /* Sends the mail to where something is to be done next, unless it is on its way
  * or all is well. Under the lock. */
 static void

@@ -164,13 +164,7 @@ is_known(const struct backdial *each)
 static bool
 has_only_fixed(const struct backdial *each)
 {
-    struct registry *registry = each->member->registry;
-    bool only;
-
-    registry_lock(registry);
-    only = registry_is_deaf(registry, each->name);
-    registry_unlock(registry);
-    return only;
+    return registry_is_deaf(each->member->registry, each->name);
 }
 
 /* That is no SOCKS; or err, where it has been before. */
@@ -193,11 +187,13 @@ mistake(struct backdial *each, enum err err)
     else
         wait_again(each);
 }
+
 /* It has said all. */
 static void
 conclude(struct backdial *each)
 {
     const struct backtalk *talk = &each->talk;
+
     if (talk->is_culvert)
         atomic_store(&each->agent->is_culvert, true);
     if (talk->err == ERR_PROTOCOL)
@@ -215,6 +211,7 @@ hear(struct backdial *each)
         uint8_t *room = backtalk_room(&each->talk, &size);
         size_t got = 0;
         enum err err = stream_read(each->stream, room, size, &got);
+        bool over;
 
         if (err == ERR_AGAIN)
             return;
@@ -226,8 +223,7 @@ hear(struct backdial *each)
             lose(each);
             return;
         }
-        bool over = backtalk_fed(&each->talk, got);
-
+        over = backtalk_fed(&each->talk, got);
         if (each->talk.is_socks)
             note_socks(each);
         if (over) {
@@ -286,6 +282,7 @@ find_agent(const struct backdial *each, struct claim **claim, bool *is_here)
     registry_unlock(registry);
     return agent;
 }
+
 /* Its agent has no room for more: it is the last choice from now on. Returns
  * whether there is another. */
 static bool
@@ -385,6 +382,7 @@ backdial_start(struct member *member, const char *name, struct dial *dial)
     else
         wait_again(each);
 }
+
 void
 backdial_cancel(struct member *member, struct dial *dial)
 {
@@ -455,16 +453,9 @@ is_stuck(const struct backdial *each, double now)
 static bool
 is_mute(const struct backdial *each, double now)
 {
-    struct registry *registry = each->member->registry;
-    bool other;
-
-    if (is_raw(each) || each->stage != BACKDIAL_TALKING || !each->claim ||
-        is_known(each) || each->asked >= now - MUTE_SECONDS)
-        return false;
-    registry_lock(registry);
-    other = registry_has_other(registry, each->name, each->claim);
-    registry_unlock(registry);
-    return other;
+    return !is_raw(each) && each->stage == BACKDIAL_TALKING && each->claim &&
+           !is_known(each) && each->asked < now - MUTE_SECONDS &&
+           registry_has_other(each->member->registry, each->name, each->claim);
 }
 
 bool

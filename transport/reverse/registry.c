@@ -167,40 +167,53 @@ find_claim(const struct agent *agent, const struct registry_ask *ask)
     return found;
 }
 
-bool
-registry_has_other(const struct registry *registry, const char *name,
-                   const struct claim *claim)
+/* Looks at the ports of a name's agents but one: whether there are any, and
+ * whether one of them may speak SOCKS. Under the lock. */
+static bool
+look_at_ports(const struct registry *registry, const char *name,
+              const struct claim *but, bool *any)
 {
     const struct agent *agent;
-    const struct claim *each;
+    const struct claim *claim;
 
+    *any = false;
     DL_FOREACH (registry->agents, agent) {
         if (agent->is_kicked || strcasecmp(agent->name, name) != 0)
             continue;
-        LL_FOREACH (agent->claims, each)
-            if (each != claim && !each->is_over && !is_fixed(each))
+        LL_FOREACH (agent->claims, claim) {
+            if (claim == but || claim->is_over)
+                continue;
+            *any = true;
+            if (!is_fixed(claim))
                 return true;
+        }
     }
     return false;
 }
 
 bool
-registry_is_deaf(const struct registry *registry, const char *name)
+registry_has_other(struct registry *registry, const char *name,
+                   const struct claim *claim)
 {
-    const struct agent *agent;
-    const struct claim *claim;
-    bool any = false;
+    bool any;
+    bool other;
 
-    DL_FOREACH (registry->agents, agent) {
-        if (agent->is_kicked || strcasecmp(agent->name, name) != 0)
-            continue;
-        LL_FOREACH (agent->claims, claim) {
-            if (!claim->is_over && !is_fixed(claim))
-                return false;
-            any = true;
-        }
-    }
-    return any;
+    registry_lock(registry);
+    other = look_at_ports(registry, name, claim, &any);
+    registry_unlock(registry);
+    return other;
+}
+
+bool
+registry_is_deaf(struct registry *registry, const char *name)
+{
+    bool any;
+    bool hears;
+
+    registry_lock(registry);
+    hears = look_at_ports(registry, name, NULL, &any);
+    registry_unlock(registry);
+    return any && !hears;
 }
 
 static unsigned

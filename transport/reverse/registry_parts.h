@@ -177,14 +177,14 @@ struct agent *registry_pick(struct registry *registry,
                             const struct registry_ask *ask,
                             struct claim **claim);
 
-/* Whether agents of a name have another port that may speak SOCKS. Under the
+/* Whether agents of a name have another port that may speak SOCKS. Takes the
  * lock. */
-bool registry_has_other(const struct registry *registry, const char *name,
+bool registry_has_other(struct registry *registry, const char *name,
                         const struct claim *claim);
 
 /* Whether there are agents of a name with ports, of which none speaks SOCKS.
- * Under the lock. */
-bool registry_is_deaf(const struct registry *registry, const char *name);
+ * Takes the lock. */
+bool registry_is_deaf(struct registry *registry, const char *name);
 
 /* Wakes those that wait, on every worker. */
 void registry_nudge(struct registry *registry);

@@ -93,6 +93,7 @@ struct sshserver {
 enum err sshserver_loop_create(struct sshserver_loop *loop,
                                struct sshserver *server, unsigned index);
 enum err sshserver_loop_listen(struct sshserver_loop *loop, int fd);
+
 /* Half-made ones too. Before destroy, stop and join those that run. */
 void sshserver_loop_stop(struct sshserver_loop *loop);
 void sshserver_loop_destroy(struct sshserver_loop *loop);

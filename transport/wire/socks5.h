@@ -106,6 +106,7 @@ size_t socks5_write_greeting(uint8_t out[SOCKS5_GREETING_MAX],
                              const struct socks5_greeting *greeting);
 size_t socks5_write_password(uint8_t out[SOCKS5_PASSWORD_MAX],
                              const struct wire_credentials *credentials);
+
 /* The target is a name or an address. Returns 0 for a path, which has no form
  * here. */
 size_t socks5_write_request(uint8_t out[SOCKS5_REQUEST_MAX],
@@ -113,9 +114,11 @@ size_t socks5_write_request(uint8_t out[SOCKS5_REQUEST_MAX],
                             const struct target *target);
 enum wire_status socks5_parse_method(const void *bytes, size_t len,
                                      uint8_t *method, size_t *used);
+
 /* VER 1, and 5 as some servers send it (UP-2). */
 enum wire_status socks5_parse_password_result(const void *bytes, size_t len,
                                               bool *success, size_t *used);
+
 /* WIRE_BAD: not version 5, or a success with an unknown ATYP, since then the
  * target's bytes begin nobody knows where. */
 enum wire_status socks5_parse_reply(const void *bytes, size_t len,
