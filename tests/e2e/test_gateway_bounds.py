@@ -1,0 +1,491 @@
+"""What a gateway keeps within bounds: channels that end while something is
+asked for by them, ports, sessions of those who have left, windows; dials by
+agents whose ports lead elsewhere, whose targets refuse, or that stand still;
+and names and addresses that are made to be taken for others."""
+import os
+import signal
+import time
+
+from gateway import Client, Gateway, agent, ssh_words, start
+from harness import (SANITIZED, VARIANT, Failed, check, equal, free_port,
+                     scaled, wait_until)
+from mux import string
+from origins import Echo, Hold, Refused, Resetter
+from raw import (ADJUST, CLOSE, CONFIRMED, DATA, DONE, FAILED, PACKET, REQUEST,
+                 Raw)
+from remote import free_ports, listeners
+from sshd import make_key, public_text, user_key
+from test_gateway_login import well
+from test_gateway_session import request, session
+from test_gateway_users import comes_in
+from test_ssh_basic import MEGABYTE, in_threads
+from wire import check_echo, open_socks5, refusal, through
+
+NAMESPACE = True
+
+
+# --- channels that end --------------------------------------------------------
+
+# What is freed is written over, so that what is read from there is seen
+# (libssh is nothing that AddressSanitizer looks at).
+WIPED = {"MALLOC_PERTURB_": "165",
+         "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+if VARIANT == "asan":
+    WIPED = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
+             ":max_free_fill_size=4096:free_fill_byte=165"}
+
+
+class Beside:
+    """A login that has a channel to an echo open beside what it tries."""
+
+    def __init__(self, t):
+        self.t = t
+        self.echo = t.server(Echo)
+        self.gateway = Gateway(t, env=WIPED)
+        self.raw = Raw(t, self.gateway)
+        self.kept = self.raw.open(1, "127.0.0.1", self.echo.port)
+
+    def together(self, *packets):
+        """Has the gateway find all of them at once."""
+        self.gateway.proxy.signal(signal.SIGSTOP)
+        self.raw.send_all(packets)
+        time.sleep(0.1)
+        self.gateway.proxy.signal(signal.SIGCONT)
+
+    def check(self, mine):
+        """That the login is served on, and had answers for our number mine
+        alone."""
+        self.raw.send(DATA, self.kept, string("there and back"))
+        equal(self.raw.take(1, 14), b"there and back", "echo beside it")
+        check(self.raw.rest(), "no answer")
+        for body in self.raw.packets:
+            if body.kind in (DONE, FAILED):
+                equal(body.number(), mine, "channel of an answer")
+        self.raw.packets.clear()
+
+
+def asking(peer, word, *more):
+    return (REQUEST, peer, string(word), True, *more)
+
+
+ASKED = [("exec", string("id")), ("shell",), ("no-such@example.org",),
+         ("env", string("A"), string("B")),
+         ("window-change", 80, 25, 0, 0)]
+
+
+def test_session_that_asks_as_it_closes(t):
+    """We have closed it, for ^C: what came right before the other's close
+    referred to a channel that was freed."""
+    beside = Beside(t)
+    raw = beside.raw
+    for mine, (word, *more) in enumerate(ASKED, 10):
+        peer = session(raw, mine)
+        equal(request(raw, mine, peer, "pty-req", string("xterm"), 80, 25, 0,
+                      0, string("")), DONE, "answer to pty-req")
+        equal(request(raw, mine, peer, "shell"), DONE, "answer to shell")
+        raw.send(DATA, peer, string("\x03"))
+        raw.next(CLOSE, channel=mine)
+        beside.together(asking(peer, word, *more), (CLOSE, peer))
+        beside.check(mine)
+    for mine in range(50, 60):  # all were forgotten
+        session(raw, mine)
+    well(t, beside.gateway)
+
+
+def test_channel_that_asks_as_it_closes(t):
+    """The same with a target that has ended."""
+    beside = Beside(t)
+    raw, ends = beside.raw, t.server(Resetter)
+    for mine, (word, *more) in enumerate(ASKED, 10):
+        peer = raw.open(mine, "127.0.0.1", ends.port)
+        raw.send(DATA, peer, string("x"))
+        raw.next(CLOSE, channel=mine)
+        beside.together(asking(peer, word, *more), (CLOSE, peer))
+        beside.check(mine)
+    wait_until(lambda: beside.gateway.status_json()["sessions"] == 1,
+               "that but one session is left")
+    well(t, beside.gateway)
+
+
+def test_sessions_that_ask_and_close(t):
+    """Ours is open still when that comes."""
+    beside = Beside(t)
+    raw = beside.raw
+    for mine, (word, *more) in enumerate(ASKED * 3, 10):
+        peer = session(raw, mine)
+        beside.together(asking(peer, word, *more), (CLOSE, peer))
+        raw.next(CLOSE, channel=mine)
+        beside.check(mine)
+    well(t, beside.gateway)
+
+
+# --- ports --------------------------------------------------------------------
+
+def test_ports_of_one_login(t):
+    """64, and no more; those that are given back are to be had again."""
+    gateway = Gateway(t)
+    raw = Raw(t, gateway, "greedy")
+    ports = [raw.listen() for _ in range(70)]
+    check(all(ports[:64]), "one of 64 was refused")
+    equal(ports[64:], [None] * 6, "those beyond")
+    check(raw.cancel(ports[5]) is not None, "it was not cancelled")
+    check(raw.listen(), "one more was refused")
+    equal(raw.listen(), None, "and another")
+
+
+class Greedy:
+    """A gateway with 256 descriptors, an agent, and a login that has asked for
+    more ports than these would do for."""
+
+    def __init__(self, t):
+        self.gateway = Gateway(t, wrap=("sh", "-c",
+                                        'ulimit -n 256; exec "$@"', "sh"))
+        agent(t, self.gateway)
+        self.before = self.gateway.proxy.settled_descriptors()
+        self.raw = Raw(t, self.gateway, "greedy")
+        ports = [self.raw.listen() for _ in range(100)]
+        self.ports = [port for port in ports if port]
+        check(0 < len(self.ports) <= 64, f"{len(self.ports)} were granted")
+        equal(ports[len(self.ports):], [None] * (100 - len(self.ports)),
+              "those beyond")
+
+    def end(self):
+        self.raw.end()
+        wait_until(lambda: self.gateway.proxy.descriptors() <=
+                   self.before + 8, "that its descriptors are free")
+
+
+def test_clients_beside_greedy_ports(t):
+    """With few descriptors, ports are refused before others have none."""
+    echo = t.server(Echo)
+    greedy = Greedy(t)
+    for _ in range(3):
+        socks = [through(t, greedy.gateway.socks, echo) for _ in range(5)]
+        for sock in socks:
+            check_echo(sock)
+            sock.close()
+        equal(len(greedy.gateway.agents()), 2, "agents in status")
+    # What is listened on has somebody who accepts.
+    t.socket(("127.0.0.1", greedy.ports[-1]))
+    greedy.raw.wait(lambda: greedy.raw.opened, "a channel of the last port's")
+    equal(greedy.gateway.kick("greedy").status, 0, "status of kick")
+    greedy.end()
+    check(Raw(t, greedy.gateway, "greedy").listen(), "none is to be had")
+    check_echo(through(t, greedy.gateway.socks, echo))
+
+
+def test_logins_beside_greedy_ports(t):
+    """They come in still, beside a few clients."""
+    echo = t.server(Echo)
+    greedy = Greedy(t)
+    socks = [through(t, greedy.gateway.socks, echo) for _ in range(5)]
+    for name in ("home", "guest", "other", "home"):
+        equal(comes_in(t, greedy.gateway, "-o", "ConnectTimeout=5",
+                       name=name), True, f"login of {name}")
+        Raw(t, greedy.gateway, name)
+    for sock in socks:
+        check_echo(sock)
+    greedy.end()
+    well(t, greedy.gateway)
+
+
+def test_addresses_that_forge(t):
+    """What is no word is no address: in -O status and the log each line is
+    ours."""
+    gateway = Gateway(t, "-o", "GatewayPorts=no")
+    raw = Raw(t, gateway)
+    for address in ("a\nagent name=forged", "\n", "a,b:80", "local host",
+                    " ", "a\x1b[31mb", "a\tb", "a\rb", "a\x7fb", "\x80",
+                    "ü", "x" * 5000):
+        equal(raw.listen(0, address), None, f"port at {address[:40]!r}")
+        equal(raw.cancel(1080, address), None, "the end of none")
+    lines = gateway.status()
+    found, = [line for line in lines if line.startswith("agent")]
+    check("name=home " in found, found)
+    check(gateway.agents()[0]["ports"] == "-", found)
+    text = "\n".join([*lines, *gateway.proxy.lines()])
+    check("\x1b" not in text and "\x7f" not in text, "an escape is told")
+    for line in gateway.proxy.lines():
+        check(line.startswith("culvert: "), f"a line that is not ours: {line}")
+    check(raw.listen(), "a good address is refused")
+    wait_until(lambda: "localhost:" in gateway.agents()[0]["ports"],
+               "the good one in status")
+
+
+def test_ports_that_are_none(t):
+    """Beyond 65535: they are not cut to others."""
+    gateway = Gateway(t)
+    raw = Raw(t, gateway)
+    for port in (1 << 16, (1 << 16) + free_port(), 0xffffffff):
+        equal(raw.listen(port), None, f"port {port}")
+    equal(gateway.agents()[0]["ports"], "-", "ports")
+
+
+# --- windows and memory -------------------------------------------------------
+
+def open_wide(raw, mine, port):
+    """A channel's number there, and its window."""
+    raw.send(*raw.opening(mine, "127.0.0.1", port))
+    body = raw.next(CONFIRMED, channel=mine)
+    return body.number(), body.number()
+
+
+def fill(raw, mine, peer, window):
+    """Sends all that may be sent, until nothing more may be."""
+    sent = 0
+    while window > 0:
+        raw.send_all([(DATA, peer, string(bytes(min(PACKET, window - at))))
+                      for at in range(0, window, PACKET)])
+        sent += window
+        window = 0
+        try:
+            while True:
+                window += raw.next(ADJUST, channel=mine, seconds=1).number()
+        except Failed:
+            check(not raw.lost, "the session ended")
+    return sent
+
+
+def test_login_that_leaves_a_full_channel(t):
+    """Its target reads nothing, and stays: what the one who was killed had
+    sent is not kept for it."""
+    hold = t.server(Hold)
+    gateway = Gateway(t)
+    gateway.proxy.settled_descriptors()
+    for _ in range(2):
+        before = gateway.proxy.settled_descriptors()
+        raw = Raw(t, gateway)
+        peer, window = open_wide(raw, 1, hold.port)
+        check(fill(raw, 1, peer, window) > MEGABYTE, "little was sent")
+        equal(gateway.status_json()["sessions"], 1, "sessions while it is in")
+        raw.end()
+        wait_until(lambda: gateway.status_json()["sessions"] == 0,
+                   "that its session ends", 4)
+        wait_until(lambda: gateway.proxy.descriptors() <= before,
+                   "that its descriptors are free", 4)
+        equal(gateway.agents(), [], "agents")
+    equal(len(hold.socks), 2, "targets that still stand")
+    well(t, gateway)
+
+
+def peak(proxy):
+    """The most memory it has had, in bytes."""
+    with open(f"/proc/{proxy.pid}/status") as file:
+        for line in file:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    raise Failed("no VmHWM in status")
+
+
+def test_login_that_ignores_windows(t):
+    """14 MB to a target that reads nothing: it is ended, and was not taken
+    into memory before."""
+    echo, hold = t.server(Echo), t.server(Hold)
+    gateway = Gateway(t)
+    agent(t, gateway)
+    keeps = through(t, gateway.socks, echo)
+    raw = Raw(t, gateway, "greedy")
+    peer = raw.open(1, "127.0.0.1", hold.port)
+    before = gateway.proxy.pss(), peak(gateway.proxy)
+    block = DATA, peer, string(bytes(32000))
+    raw.send_all([block] * (14 * MEGABYTE // 32000))
+    raw.wait_lost()
+    gateway.wait_agents("greedy", count=0, ports=None)
+    left = gateway.wait_event(state="left", name="greedy")
+    check("window" in left["reason"], f"reason {left['reason']}")
+    if not SANITIZED:
+        for now, then in zip((gateway.proxy.pss(), peak(gateway.proxy)),
+                             before):
+            grown = now - then
+            check(grown < 8 * MEGABYTE, f"{grown >> 10} KiB more")
+    check_echo(keeps)
+
+
+# --- dials whose agent's port leads elsewhere ---------------------------------
+
+def dial(t, gateway, echo):
+    """Seconds until an echo came back by the agent; and the client."""
+    began = time.monotonic()
+    sock = through(t, gateway.socks, echo)
+    check_echo(sock)
+    return time.monotonic() - began, sock
+
+
+def check_dials(t, gateway, echo, count=8):
+    """All are served; but the one that finds out, at once. They stay, so that
+    another of its connections is the less busy one each time."""
+    took = []
+    for _ in range(count):
+        seconds, _ = dial(t, gateway, echo)
+        took.append(seconds)
+    told = " ".join(f"{seconds:.2f}" for seconds in took)
+    took.sort()
+    check(took[-1] < scaled(4) and took[-2] < scaled(1), f"seconds: {told}")
+
+
+def check_fixed_port_first(t, program, kind):
+    """A port that leads to one server is asked for before the SOCKS port."""
+    echo, behind = t.server(Echo), t.server(kind)
+    gateway = Gateway(t)
+    fixed, socks = free_ports(2)
+    start(t, gateway, program, "-R", f"{fixed}:127.0.0.1:{behind.port}", "-R",
+          socks)
+    if program == "ssh":
+        gateway.wait_agents(ports=2)
+        seconds, _ = dial(t, gateway, echo)
+        check(seconds < scaled(4), f"the first took {seconds:.2f} s")
+        for _ in range(5):
+            seconds, _ = dial(t, gateway, echo)
+            check(seconds < scaled(1), f"one more took {seconds:.2f} s")
+    else:
+        wait_until(lambda: listeners(t, fixed) and listeners(t, socks),
+                   "both ports")
+        check_dials(t, gateway, echo)
+    before = behind.accepted
+    sock = t.socket(("127.0.0.1", fixed))
+    if kind is Echo:
+        check_echo(sock)
+    behind.wait_accepted(before + 1)
+
+
+def test_silent_server_behind_stock_ssh(t):
+    check_fixed_port_first(t, "ssh", Hold)
+
+
+def test_echo_server_behind_stock_ssh(t):
+    check_fixed_port_first(t, "ssh", Echo)
+
+
+def test_silent_server_behind_culvert(t):
+    check_fixed_port_first(t, "culvert", Hold)
+
+
+def test_echo_server_behind_culvert(t):
+    check_fixed_port_first(t, "culvert", Echo)
+
+
+def test_two_agents_of_which_one_is_fixed(t):
+    """The newer one, and of the same name."""
+    echo = t.server(Echo)
+    for kind in (Hold, Echo):
+        gateway = Gateway(t)
+        agent(t, gateway)
+        agent(t, gateway, "ssh",
+              f"{free_port()}:127.0.0.1:{t.server(kind).port}", count=2)
+        check_dials(t, gateway, echo)
+
+
+def refused_soon(t, gateway, codes, seconds, port=80):
+    began = time.monotonic()
+    code = refusal(t, gateway.socks, "127.0.0.1", port)
+    took = time.monotonic() - began
+    check(code in codes, f"code {code}, wanted one of {codes}")
+    check(took < scaled(seconds), f"code {code} took {took:.2f} s")
+
+
+def test_only_a_fixed_port(t):
+    """There is no use in waiting: code 01, and soon. A silent one is known
+    when the time of the first dial is over."""
+    gateway = Gateway(t)
+    one = agent(t, gateway, "ssh",
+                f"{free_port()}:127.0.0.1:{t.server(Echo).port}")
+    for _ in range(3):
+        refused_soon(t, gateway, (1,), 2)
+    one.kill()
+    gateway.wait_agents(count=0)
+    gateway = Gateway(t, "--connect-timeout", "3")
+    agent(t, gateway, "ssh",
+          f"{free_port()}:127.0.0.1:{t.server(Hold).port}")
+    refused_soon(t, gateway, (1, 4, 6), 5)
+    for _ in range(3):
+        refused_soon(t, gateway, (1,), 1)
+    # One that comes later is asked.
+    agent(t, gateway, count=2)
+    seconds, _ = dial(t, gateway, t.server(Echo))
+    check(seconds < scaled(1), f"the first by another took {seconds:.2f} s")
+
+
+def test_first_dial_is_refused(t):
+    """Stock ssh says SOCKS, and then nothing: that is the target's fault, and
+    its port is no worse for it."""
+    echo, closed = t.server(Echo), t.server(Refused)
+    gateway = Gateway(t)
+    agent(t, gateway, "ssh")
+    for _ in range(3):
+        refused_soon(t, gateway, (1, 4, 5), 2, closed.port)
+        seconds, _ = dial(t, gateway, echo)
+        check(seconds < scaled(1), f"the next took {seconds:.2f} s")
+
+
+# --- one that stands still ----------------------------------------------------
+
+def check_frozen(t, program, which):
+    """Dials that run meet it too: the other is asked instead."""
+    echo = t.server(Echo)
+    gateway = Gateway(t)
+    both = [agent(t, gateway, program, 1080, count=count)
+            for count in (1, 2)]
+    for _ in range(4):
+        dial(t, gateway, echo)
+    both[which].signal(signal.SIGSTOP)
+    took = []
+
+    def work(_):
+        for _ in range(3):
+            took.append(dial(t, gateway, echo)[0])
+    in_threads(4, work)
+    check(max(took) < scaled(3), f"one dial took {max(took):.2f} s")
+    both[which].signal(signal.SIGCONT)
+    both[1 - which].kill()
+    gateway.wait_agents()
+    seconds, _ = dial(t, gateway, echo)
+    check(seconds < scaled(3), f"by the one that woke: {seconds:.2f} s")
+
+
+def test_newer_stock_ssh_that_is_frozen(t):
+    check_frozen(t, "ssh", 1)
+
+
+def test_older_stock_ssh_that_is_frozen(t):
+    check_frozen(t, "ssh", 0)
+
+
+def test_culvert_that_is_frozen(t):
+    check_frozen(t, "culvert", 1)
+
+
+# --- names --------------------------------------------------------------------
+
+def test_name_of_another_key(t):
+    """A key without agent= that comes in by a name which another has by its
+    agent=: it is not that agent."""
+    echo = t.server(Echo)
+    other = make_key(t, "other")
+    gateway = Gateway(t, "--connect-timeout", "2", options='agent="home"')
+    gateway.authorize_lines(f'agent="home" {public_text(user_key())}',
+                            public_text(other))
+    wait_until(lambda: comes_in(t, gateway, key=other), "the other key")
+    odd = Raw(t, gateway, "home", other)
+    own = odd.listen()
+    check(own, "it has no port of its own")
+    found, = [one for one in gateway.agents() if one["user"] == "home"]
+    equal(found["name"], f"home/{found['key']}", "its name")
+    check(found["key"].startswith("SHA256:"), f"key {found['key']}")
+    refused_soon(t, gateway, (1,), 4)  # there is no agent home
+    port = free_port()
+    agent(t, gateway, "ssh", port)
+    for name in ("home", "HOME", "Home"):
+        one = Client(t, ssh_words("-R", port, *gateway.args(name,
+                                                            key=other)))
+        equal(one.wait(), 255, f"status of one called {name}")
+        one.wait_line("remote port forwarding failed")
+    for host in ("127.0.0.1", "127.0.0.1.home.culvert"):
+        for _ in range(3):
+            check_echo(open_socks5(t, gateway.socks, host, echo.port))
+    check_echo(through(t, ("127.0.0.1", port), echo))
+    equal(odd.opened, {}, "channels to the other")
+    equal(len(gateway.agents("home")), 1, "agents called home")
+    equal(gateway.kick("home").status, 0, "status of kick")
+    gateway.wait_agents(count=0)
+    check(odd.rest(), "the other went with it")
+    equal(listeners(t, own) != [], True, "whether its own port stays")
