@@ -166,7 +166,7 @@ has_room(void *arg)
 {
     struct gateway *gateway = arg;
     return limits_have_room(&gateway->shared->limits) &&
-           limits_may_take(&gateway->shared->limits, 1);
+           limits_may_take(&gateway->shared->limits, LIMITS_LOGINS, 1);
 }
 
 /* --- its life ------------------------------------------------------------- */

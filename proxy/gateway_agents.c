@@ -90,7 +90,7 @@ may_take(void *arg, long long descriptors)
 {
     const struct gateway *gateway = arg;
 
-    return limits_may_take(&gateway->shared->limits, descriptors);
+    return limits_may_take(&gateway->shared->limits, LIMITS_PORTS, descriptors);
 }
 
 static void

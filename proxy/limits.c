@@ -44,10 +44,18 @@ limits_take(struct limits *limits, long long descriptors)
     atomic_fetch_sub(&limits->free, descriptors);
 }
 
-bool
-limits_may_take(const struct limits *limits, long long descriptors)
+void
+limits_settle(struct limits *limits)
 {
-    return atomic_load(&limits->free) - descriptors >= limits->all / 4;
+    limits->all = atomic_load(&limits->free);
+}
+
+bool
+limits_may_take(const struct limits *limits, enum limits_share share,
+                long long descriptors)
+{
+    return atomic_load(&limits->free) - descriptors >=
+           limits->all * (int)share / 4;
 }
 
 void

@@ -18,7 +18,8 @@ struct limits {
     unsigned max_per_source; /* 0: no limit */
     unsigned per_session;    /* descriptors of one: 2 from limits_init on; to
                               * be set before any session where it is 1 */
-    long long all;           /* descriptors there were at first for sessions, */
+    long long all;           /* descriptors there were for sessions when the
+                              * program stood, */
     atomic_llong free;       /* and there are now */
     atomic_uint open;        /* sessions there are, refused ones too */
     atomic_uint counted;     /* sessions that count for max_sessions */
@@ -36,9 +37,21 @@ void limits_destroy(struct limits *limits);
  * long; negative: gives them back. Thread: any. */
 void limits_take(struct limits *limits, long long descriptors);
 
-/* Whether so many may be taken for what peers can ask for without end: a
- * quarter of all is kept from it. Thread: any. */
-bool limits_may_take(const struct limits *limits, long long descriptors);
+/* All that stands for long from the start has been taken. Before any session.
+ */
+void limits_settle(struct limits *limits);
+
+/* What peers can ask for without end, and what of all descriptors is kept from
+ * it: a quarter from logins, so that clients are served; half from ports, so
+ * that others log in. */
+enum limits_share {
+    LIMITS_LOGINS = 1,
+    LIMITS_PORTS = 2,
+};
+
+/* Whether so many may be taken. Thread: any. */
+bool limits_may_take(const struct limits *limits, enum limits_share share,
+                     long long descriptors);
 
 /* Counts a session that came in. Returns ERR_OK, or ERR_LIMIT (ERR_NO_MEMORY)
  * when it is to be refused. Either way limits_leave is due, with what this

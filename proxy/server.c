@@ -191,6 +191,7 @@ stand(struct server *server)
             background_ready(server->ready_fd);
         }
         log_start();
+        limits_settle(&server->shared.limits);
         forwards_begin(&server->forwards);
         if (server->stdio_fd >= 0)
             slot_begin_stdio(&server->slots[0], server->stdio_fd);

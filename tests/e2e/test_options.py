@@ -77,7 +77,7 @@ MALFORMED = (
     (("-J", "a b", "host"), "-J", "a b"),
     (("-O", "proxy", "host"), "-O", "proxy"),
     (("-O", "kick", "-S", "/x"), "-O", "kick"),
-    (("-O", "kick", "-S", "/x", "a.b"), "-O kick", "a.b"),
+    (("-O", "kick", "-S", "/x", "a", "a.b"), "-O kick", "a.b"),
     (("--gateway", "70000"), "--gateway", "70000"),
     (("--gateway", "/run/s"), "--gateway", "/run/s"),
     (("--gateway", "0", "--authorized-keys", "a"), "--gateway", "--host-key"),

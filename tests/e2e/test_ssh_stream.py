@@ -137,9 +137,13 @@ def test_what_stalled_downloads_keep(t):
     each = (proxy.pss() - before) / count
     if not SANITIZED:
         check(each <= 1.4 * MEGABYTE, f"{each:.0f} bytes each")
-    settled = proxy.pss()
-    time.sleep(10)
-    check(proxy.pss() - settled < MEGABYTE, "it grows")
+    wait_until(lambda: growth(proxy, 5) < MEGABYTE, "the end of growth", 60)
+
+
+def growth(proxy, seconds):
+    before = proxy.pss()
+    time.sleep(seconds)
+    return proxy.pss() - before
 
 
 def idle_channels(t, request, count):

@@ -122,7 +122,7 @@ look_up_words(const struct authkeys *keys, const char *text, size_t len)
             found += look_up(keys, blob, got);
         i++;
     }
-    FUZZ_CHECK(found > 0);
+    FUZZ_CHECK(found > 0 || authkeys_count(keys) == 0);
     free(blob);
 }
 
@@ -144,7 +144,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     err = parse(text, len, 255, &keys, message);
     if (!err) {
         count = authkeys_count(keys);
-        FUZZ_CHECK(count >= 1 && count <= lines);
+        FUZZ_CHECK(count <= lines);
         look_up_words(keys, text, len);
     } else {
         FUZZ_CHECK(!keys);

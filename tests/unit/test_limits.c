@@ -211,3 +211,22 @@ Test(limits, a_session_without_a_descriptor_of_its_way_out_takes_one)
     cr_assert_not(limits_have_room(&limits));
     limits_destroy(&limits);
 }
+
+Test(limits, a_share_is_kept_from_logins_and_ports)
+{
+    struct limits limits;
+
+    limits_init(&limits, 0, 0, 120, 10);
+    limits_take(&limits, 10);
+    limits_settle(&limits);
+    cr_expect(limits_may_take(&limits, LIMITS_PORTS, 50));
+    cr_expect_not(limits_may_take(&limits, LIMITS_PORTS, 51));
+    cr_expect(limits_may_take(&limits, LIMITS_LOGINS, 75));
+    cr_expect_not(limits_may_take(&limits, LIMITS_LOGINS, 76));
+    limits_take(&limits, 50);
+    cr_expect_not(limits_may_take(&limits, LIMITS_PORTS, 1));
+    cr_expect(limits_may_take(&limits, LIMITS_LOGINS, 25));
+    limits_take(&limits, -1);
+    cr_expect(limits_may_take(&limits, LIMITS_PORTS, 1));
+    limits_destroy(&limits);
+}

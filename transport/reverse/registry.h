@@ -66,8 +66,8 @@ struct registry_ops {
     void (*client)(void *arg, unsigned worker,
                    const struct registry_client
                        *client); /* Whether there are descriptors for one more
-                                  * client; whether so many may be taken for
-                                  * what stands long; and that they have been,
+                                  * client; whether so many may be
+                                  * taken for a port; and that they have been,
                                   * or were given back: then it is negative. */
     bool (*has_room)(void *arg);
     bool (*may_take)(void *arg, long long descriptors);
