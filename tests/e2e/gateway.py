@@ -59,6 +59,11 @@ print("up", flush=True)
 """
 
 
+def count_ports(agent):
+    ports = agent.get("ports", "-")
+    return 0 if ports == "-" else len(ports.split(","))
+
+
 class Gateway:
     """A culvert that is a gateway on a port of 127.0.0.1, with a SOCKS port
     that leaves through the agent called via (None: says nothing of it) and a
@@ -166,9 +171,7 @@ class Gateway:
         them."""
         def there():
             found = [one for one in self.agents(name)
-                     if ports is None or
-                     len(one.get("ports", "").split(",")) >= ports
-                     and (not ports or one.get("ports"))]
+                     if ports is None or count_ports(one) >= ports]
             return len(found) == count and (found or True)
         return wait_until(there, f"{count} agents called {name}", seconds)
 

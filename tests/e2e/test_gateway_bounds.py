@@ -375,8 +375,8 @@ def refused_soon(t, gateway, codes, seconds, port=80):
 
 
 def test_only_a_fixed_port(t):
-    """There is no use in waiting: code 01, and soon. A silent one is known
-    when the time of the first dial is over."""
+    """There is no use in waiting: code 01, and soon. A silent one may be slow:
+    it has the whole time."""
     gateway = Gateway(t)
     one = agent(t, gateway, "ssh",
                 f"{free_port()}:127.0.0.1:{t.server(Echo).port}")
@@ -387,9 +387,8 @@ def test_only_a_fixed_port(t):
     gateway = Gateway(t, "--connect-timeout", "3")
     agent(t, gateway, "ssh",
           f"{free_port()}:127.0.0.1:{t.server(Hold).port}")
-    refused_soon(t, gateway, (1, 4, 6), 5)
-    for _ in range(3):
-        refused_soon(t, gateway, (1,), 1)
+    for _ in range(2):
+        refused_soon(t, gateway, (6,), 5)
     # One that comes later is asked.
     agent(t, gateway, count=2)
     seconds, _ = dial(t, gateway, t.server(Echo))

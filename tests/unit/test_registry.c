@@ -121,16 +121,33 @@ Test(registry, ports_that_are_no_socks_are_left_out_for_a_while)
 
     for (int i = 0; i < AGENTS; i++) {
         bed->claims[i].nature = CLAIM_FIXED;
-        bed->claims[i].fixed_until = clock_seconds() + 10;
+        bed->claims[i].judged_until = clock_seconds() + 10;
     }
     cr_assert_eq(pick(bed, "home", NULL, 0), -1);
     cr_assert(registry_is_deaf(bed->registry, "home"));
     cr_assert_not(registry_is_deaf(bed->registry, "other"));
-    bed->claims[1].fixed_until = clock_seconds() - 1;
+    bed->claims[1].judged_until = clock_seconds() - 1;
     cr_assert_eq(pick(bed, "home", NULL, 0), 1);
     cr_assert_not(registry_is_deaf(bed->registry, "home"));
     cr_assert_not(registry_has_other(bed->registry, "home", &bed->claims[1]));
     cr_assert(registry_has_other(bed->registry, "home", &bed->claims[0]));
+    bed_end(bed);
+}
+
+Test(registry, ports_that_were_silent_are_the_last_choice)
+{
+    struct bed *bed = bed_create();
+
+    bed->claims[2].nature = bed->claims[1].nature = CLAIM_SILENT;
+    bed->claims[2].judged_until = bed->claims[1].judged_until =
+        clock_seconds() + 10;
+    atomic_store(&bed->agents[0].load.channels, 50);
+    cr_assert_eq(pick(bed, "home", NULL, 0), 0);
+    cr_assert(registry_has_other(bed->registry, "home", &bed->claims[2]));
+    cr_assert_not(registry_has_other(bed->registry, "home", &bed->claims[0]));
+    bed->agents[0].claims = NULL;
+    cr_assert_eq(pick(bed, "home", NULL, 0), 2);
+    cr_assert_not(registry_is_deaf(bed->registry, "home"));
     bed_end(bed);
 }
 
@@ -155,7 +172,7 @@ Test(registry, a_ports_clients_go_to_the_newest_that_asked_for_it)
     bed->ports[1].number = bed->ports[2].number = 1080;
     atomic_store(&bed->agents[2].load.channels, 100);
     bed->claims[2].nature = CLAIM_FIXED;
-    bed->claims[2].fixed_until = clock_seconds() + 10;
+    bed->claims[2].judged_until = clock_seconds() + 10;
     cr_assert_eq(pick(bed, "home", "localhost", 1080), 2);
     cr_assert_eq(pick(bed, "home", "", 1080), -1);
     cr_assert_eq(pick(bed, "home", "localhost", 1081), -1);

@@ -23,10 +23,10 @@
 /* What speaks SOCKS answers a greeting at once. */
 #define MUTE_SECONDS 1.0
 
-/* One that did not answer as SOCKS would is asked again after so long: what is
- * behind it may have been down; but one that said nothing costs time. */
+/* One that did not answer as SOCKS would is asked again after so long, as what
+ * is behind it may have been down; one that said nothing is the last choice. */
 #define WRONG_SECONDS  30.0
-#define SILENT_SECONDS 600.0
+#define SILENT_SECONDS 60.0
 
 /* An agent of which nothing was heard for so long since it was asked is not
  * waited for where there is another. */
@@ -139,16 +139,16 @@ note_socks(struct backdial *each)
     registry_unlock(each->member->registry);
 }
 
-/* Or not: it is left alone for some seconds, unless it has before. */
+/* Or not, unless it has before: that holds for some seconds. */
 static void
-note_fixed(struct backdial *each, double seconds)
+note_other(struct backdial *each, enum claim_nature nature, double seconds)
 {
     struct claim *claim = each->claim;
 
     registry_lock(each->member->registry);
     if (claim && claim->nature != CLAIM_SOCKS) {
-        claim->nature = CLAIM_FIXED;
-        claim->fixed_until = clock_seconds() + seconds;
+        claim->nature = nature;
+        claim->judged_until = clock_seconds() + seconds;
     }
     registry_unlock(each->member->registry);
 }
@@ -180,7 +180,7 @@ mistake(struct backdial *each, enum err err)
                 "-R PORT, without a target, has it",
                 each->agent->name, *each->listened ? each->listened : "*",
                 each->port, err_text(err));
-    note_fixed(each, WRONG_SECONDS);
+    note_other(each, CLAIM_FIXED, WRONG_SECONDS);
     leave(each);
     if (has_only_fixed(each))
         end_later(each, ERR_TRANSPORT_DOWN);
@@ -318,6 +318,7 @@ on_opened(struct sshlink_open *open)
     } else {
         each->stage = BACKDIAL_TALKING;
         each->dial->late = ERR_TIMED_OUT;
+        each->talking = clock_seconds();
         each->stream->owner = each;
         each->stream->on_ready = on_ready;
         say(each);
@@ -383,6 +384,24 @@ backdial_start(struct member *member, const char *name, struct dial *dial)
         wait_again(each);
 }
 
+/* Whether what is behind its port has said nothing, though the channel was
+ * there soon: SOCKS answers a greeting at once. */
+static bool
+is_mute(const struct backdial *each, double now)
+{
+    double path = each->talking - each->asked;
+
+    return each->stage == BACKDIAL_TALKING && !is_raw(each) &&
+           !each->talk.is_socks && !is_known(each) &&
+           now - each->talking > MUTE_SECONDS + 3 * path;
+}
+
+static bool
+has_other(const struct backdial *each)
+{
+    return registry_has_other(each->member->registry, each->name, each->claim);
+}
+
 void
 backdial_cancel(struct member *member, struct dial *dial)
 {
@@ -392,11 +411,8 @@ backdial_cancel(struct member *member, struct dial *dial)
     dial->state_ = NULL;
     if (!each)
         return;
-    /* The time was over for one that lives, and has said nothing. */
-    if (each->stage == BACKDIAL_TALKING && !is_raw(each) &&
-        !each->talk.is_socks && each->asked < clock_seconds() - MUTE_SECONDS &&
-        sshlink_heard(each->agent->link) > each->asked)
-        note_fixed(each, WRONG_SECONDS);
+    if (is_mute(each, clock_seconds()))
+        note_other(each, CLAIM_SILENT, SILENT_SECONDS);
     leave(each);
     free(each);
 }
@@ -448,16 +464,6 @@ is_stuck(const struct backdial *each, double now)
            sshlink_heard(each->agent->link) < each->asked;
 }
 
-/* Whether its agent lives, and what is behind its port says nothing, while
- * there is another port to try: SOCKS would have answered the greeting. */
-static bool
-is_mute(const struct backdial *each, double now)
-{
-    return !is_raw(each) && each->stage == BACKDIAL_TALKING && each->claim &&
-           !is_known(each) && each->asked < now - MUTE_SECONDS &&
-           registry_has_other(each->member->registry, each->name, each->claim);
-}
-
 bool
 backdial_look(struct agent *agent)
 {
@@ -471,8 +477,9 @@ backdial_look(struct agent *agent)
     DL_FOREACH_SAFE (agent->dials, each, next) {
         struct claim *claim = NULL;
         bool is_here;
-        if (is_mute(each, now)) {
-            note_fixed(each, SILENT_SECONDS);
+
+        if (is_mute(each, now) && has_other(each)) {
+            note_other(each, CLAIM_SILENT, SILENT_SECONDS);
             leave(each);
             wait_again(each);
             continue;

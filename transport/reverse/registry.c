@@ -131,10 +131,24 @@ registry_add(struct registry *registry, struct sshserver_login *login,
 
 /* --- choosing ------------------------------------------------------------- */
 
-static bool
-is_fixed(const struct claim *claim)
+/* How good a port is to ask for SOCKS. What was found out of one is forgotten
+ * after a while: what is behind it may have been down. */
+enum rank {
+    RANK_NONE,   /* it is something else */
+    RANK_SILENT, /* it has said nothing: the last choice */
+    RANK_OPEN,
+    RANK_KNOWN, /* to speak it */
+};
+
+static enum rank
+rank_of(const struct claim *claim)
 {
-    return claim->nature == CLAIM_FIXED && clock_seconds() < claim->fixed_until;
+    if (claim->nature == CLAIM_SOCKS)
+        return RANK_KNOWN;
+    if (claim->nature == CLAIM_UNKNOWN ||
+        clock_seconds() >= claim->judged_until)
+        return RANK_OPEN;
+    return claim->nature == CLAIM_SILENT ? RANK_SILENT : RANK_NONE;
 }
 
 static bool
@@ -143,13 +157,12 @@ is_asked_for(const struct claim *claim, const struct registry_ask *ask)
     if (claim->is_over)
         return false;
     if (!ask->listened)
-        return !is_fixed(claim);
+        return rank_of(claim) > RANK_NONE;
     return claim->port->number == ask->port &&
            strcmp(claim->address, ask->listened) == 0;
 }
 
-/* The agent's port that the asker could use, or NULL; rather one that is known
- * to speak SOCKS. */
+/* The best of the agent's ports that the asker could use, or NULL. */
 static struct claim *
 find_claim(const struct agent *agent, const struct registry_ask *ask)
 {
@@ -157,24 +170,22 @@ find_claim(const struct agent *agent, const struct registry_ask *ask)
     struct claim *claim;
 
     LL_FOREACH (agent->claims, claim) {
-        if (!is_asked_for(claim, ask))
-            continue;
-        if (ask->listened || claim->nature == CLAIM_SOCKS)
-            return claim;
-        if (!found)
+        if (is_asked_for(claim, ask) &&
+            (!found || rank_of(claim) > rank_of(found)))
             found = claim;
     }
     return found;
 }
 
-/* Looks at the ports of a name's agents but one: whether there are any, and
- * whether one of them may speak SOCKS. Under the lock. */
-static bool
-look_at_ports(const struct registry *registry, const char *name,
-              const struct claim *but, bool *any)
+/* The rank of the best port of a name's agents but one. *any: whether there is
+ * one. Under the lock. */
+static enum rank
+best_rank(const struct registry *registry, const char *name,
+          const struct claim *but, bool *any)
 {
     const struct agent *agent;
     const struct claim *claim;
+    enum rank best = RANK_NONE;
 
     *any = false;
     DL_FOREACH (registry->agents, agent) {
@@ -184,36 +195,36 @@ look_at_ports(const struct registry *registry, const char *name,
             if (claim == but || claim->is_over)
                 continue;
             *any = true;
-            if (!is_fixed(claim))
-                return true;
+            if (rank_of(claim) > best)
+                best = rank_of(claim);
         }
     }
-    return false;
+    return best;
 }
 
 bool
 registry_has_other(struct registry *registry, const char *name,
                    const struct claim *claim)
 {
+    enum rank best;
     bool any;
-    bool other;
 
     registry_lock(registry);
-    other = look_at_ports(registry, name, claim, &any);
+    best = best_rank(registry, name, claim, &any);
     registry_unlock(registry);
-    return other;
+    return best > RANK_SILENT;
 }
 
 bool
 registry_is_deaf(struct registry *registry, const char *name)
 {
+    enum rank best;
     bool any;
-    bool hears;
 
     registry_lock(registry);
-    hears = look_at_ports(registry, name, NULL, &any);
+    best = best_rank(registry, name, NULL, &any);
     registry_unlock(registry);
-    return any && !hears;
+    return any && best == RANK_NONE;
 }
 
 static unsigned
@@ -227,17 +238,20 @@ load_of(const struct agent *agent)
  * are alike: an older one may be a dead one. A port's clients go to the newest
  * of those that asked for it. */
 static bool
-is_better(const struct agent *one, const struct agent *other,
+is_better(const struct claim *one, const struct claim *other,
           const struct registry_ask *ask)
 {
-    bool one_owes = atomic_load(&one->is_suspect);
-    bool other_owes = atomic_load(&other->is_suspect);
+    bool one_owes = atomic_load(&one->agent->is_suspect);
+    bool other_owes = atomic_load(&other->agent->is_suspect);
+    bool one_silent = rank_of(one) == RANK_SILENT;
 
     if (one_owes != other_owes)
         return other_owes;
     if (ask->listened)
         return false;
-    return load_of(one) < load_of(other);
+    if (one_silent != (rank_of(other) == RANK_SILENT))
+        return !one_silent;
+    return load_of(one->agent) < load_of(other->agent);
 }
 
 struct agent *
@@ -252,7 +266,7 @@ registry_pick(struct registry *registry, const struct registry_ask *ask,
         if (each->is_kicked || strcasecmp(each->name, ask->name) != 0)
             continue;
         found = find_claim(each, ask);
-        if (!found || (best && !is_better(each, best, ask)))
+        if (!found || (best && !is_better(found, *claim, ask)))
             continue;
         best = each;
         *claim = found;

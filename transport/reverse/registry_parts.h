@@ -27,7 +27,8 @@
 enum claim_nature {
     CLAIM_UNKNOWN,
     CLAIM_SOCKS,
-    CLAIM_FIXED, /* something else: it did not answer as SOCKS would */
+    CLAIM_FIXED,  /* something else: it did not answer as SOCKS would */
+    CLAIM_SILENT, /* it did not answer */
 };
 
 /* An agent's wish that we listen at a port. Under the registry's lock, but the
@@ -37,7 +38,7 @@ struct claim {
     struct agentport *port;
     char address[CLAIM_ADDRESS_MAX + 1]; /* as it was asked for */
     enum claim_nature nature;
-    double fixed_until; /* it is not to be asked before */
+    double judged_until; /* what was found out holds until then */
     struct acceptor acceptors[PORT_SOCKETS_MAX];
     bool is_over;            /* it was cancelled, and accepts still */
     struct claim *next;      /* of the agent, in the order asked for */
@@ -141,7 +142,8 @@ struct backdial {
     unsigned port;                        /* and port */
     struct sshlink_open open;
     struct stream *stream;
-    double asked; /* when the channel was */
+    double asked;   /* when the channel was, */
+    double talking; /* and SOCKS on it */
     struct backtalk talk;
     uint8_t out[BACKTALK_OUT_MAX];
     size_t out_len;
