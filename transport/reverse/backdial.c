@@ -224,7 +224,7 @@ hear(struct backdial *each)
             return;
         }
         over = backtalk_fed(&each->talk, got);
-        if (each->talk.is_socks)
+        if (each->talk.is_socks && !is_known(each))
             note_socks(each);
         if (over) {
             conclude(each);
@@ -422,6 +422,7 @@ backdial_settle(struct member *member)
 {
     struct backdial *each;
     struct backdial *next;
+
     DL_FOREACH_SAFE (member->waiting, each, next) {
         struct claim *claim = NULL;
         bool is_here = false;

@@ -118,10 +118,20 @@ is_careful(const struct sshlink *link)
 }
 
 static void
+hear_log(struct sshlink *link)
+{
+    ssh_set_log_level(sshlisten_wants_debug(link) ? SSH_LOG_PACKET
+                                                  : SSH_LOG_WARN);
+    ssh_set_log_callback(on_log);
+    ssh_set_log_userdata(link);
+}
+
+static void
 look_for_requests(struct sshlink *link)
 {
     sshio_listen(link->io, false);
     sshoffer_look(link);
+    hear_log(link); /* what came of it may have been written by another */
     sshio_listen(link->io, true);
 }
 
@@ -131,10 +141,7 @@ dispatch(struct sshlink *link)
 {
     unsigned stuck = 0;
 
-    ssh_set_log_level(sshlisten_wants_debug(link) ? SSH_LOG_PACKET
-                                                  : SSH_LOG_WARN);
-    ssh_set_log_callback(on_log);
-    ssh_set_log_userdata(link);
+    hear_log(link);
     sshio_listen(link->io, true);
     while (sshio_unread(link->io) > 0 && stuck < 8) {
         size_t before = sshio_unread(link->io);
