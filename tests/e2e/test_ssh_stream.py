@@ -111,13 +111,14 @@ def test_a_stalled_reader_stops_only_itself(t):
 
 def wait_until_still(proxy):
     """Waits until a proxy that moves bytes has stopped doing so, and not just
-    for as long as a busy machine had no time for it."""
+    for as long as a busy machine had no time for it. Endless servers stop
+    after some 4 MB of socket buffers each, 400 MB for a hundred."""
     def still():
         before = proxy.cpu(), proxy.pss()
         time.sleep(1.5)
         return (proxy.cpu() - before[0] < 0.03 and
                 abs(proxy.pss() - before[1]) < MEGABYTE / 4)
-    wait_until(still, "the end of all traffic")
+    wait_until(still, "the end of all traffic", 60)
 
 
 # --- memory -------------------------------------------------------------------
