@@ -372,14 +372,17 @@ class Test:
         self.defer(end)
         return process
 
-    def socket(self, address, family=None, seconds=SOON):
-        """A client connected to address, a (host, port) or a path."""
+    def socket(self, address, family=None, seconds=SOON, source=None):
+        """A client connected to address, a (host, port) or a path, from the
+        address source if that is given."""
         if family is None:
             family = (socket.AF_UNIX if isinstance(address, str) else
                       socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         client = socket.socket(family, socket.SOCK_STREAM)
         client.settimeout(scaled(seconds))
         self.defer(client.close)
+        if source:
+            client.bind((source, 0))
         client.connect(address)
         return client
 

@@ -21,7 +21,7 @@ from remote import Held, free_ports, listeners, low, wait_free
 from sshd import Sshd, cached_key, public_text, user_key
 from test_remote_bind import BINDS, WANTED, bound, names
 from test_ssh_basic import MEGABYTE, pattern
-from wire import check_echo, gone, take_all, through
+from wire import check_echo, gone, take_all, through, turned_away
 
 NAMESPACE = True
 
@@ -471,7 +471,7 @@ def test_agent_whose_target_refuses(t):
         port, near = free_ports(2)
         gateway = Gateway(t)
         agent(t, gateway, program, f"{port}:127.0.0.1:{near}")
-        gone(t.socket(("127.0.0.1", port)))
+        turned_away(t, ("127.0.0.1", port))
         echo = t.server(Echo, port=near)
         check_echo(t.socket(("127.0.0.1", port)))
         echo.close()

@@ -254,7 +254,7 @@ def test_policy(t):
 
 def test_refused_is_not_asked_for_again(t):
     """Not even after the link was lost."""
-    server, echo = Sshd(t), t.server(Echo)
+    server = Sshd(t)
     proxy, path = master(t, server, "-R", free_port())
     held = t.server(Held)
     done(ask(t, "culvert", "forward", path, "-R", held.port), 255)

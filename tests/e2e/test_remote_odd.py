@@ -322,7 +322,7 @@ def test_close_at_once(t):
     """A client that is gone before it is there."""
     server, proxy, port = odd(t, ends="at-once")
     for _ in range(10):
-        gone(t.socket(port.address))
+        turned_away(t, port.address)
     equal(len(server.lines("login")), 1, "logins")
 
 

@@ -141,7 +141,7 @@ def test_allow_from_for_a_fixed_port(t):
     echo = t.server(Echo)
     proxy, port = fixed(t, Sshd(t), echo, "--allow-from", "127.0.0.1")
     check_echo(from_address(t, port, "127.0.0.1"))
-    gone(from_address(t, port, "127.0.0.2"))
+    turned_away(t, port.address, "127.0.0.2")
     equal(echo.accepted, 1, "connections made")
 
 
@@ -247,14 +247,14 @@ def test_max_per_source(t):
     for source in ("127.0.0.1", "127.0.0.2"):
         first = from_address(t, port, source)
         check_echo(first)
-        gone(from_address(t, port, source))
+        turned_away(t, port.address, source)
         check_echo(first)
 
 
 def test_handshake_timeout(t):
     """Who says nothing to a SOCKS port has no channel for ever."""
     proxy, port = dynamic(t, Sshd(t), "--handshake-timeout", "1")
-    gone(t.socket(port.address))
+    turned_away(t, port.address)
     equal(proxy.session()["reason"], "handshake-timeout", "reason")
 
 

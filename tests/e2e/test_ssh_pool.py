@@ -9,7 +9,7 @@ import threading
 import time
 
 from harness import CULVERT, Failed, check, equal, matches, scaled, wait_until
-from origins import Echo, Full, Server, Source
+from origins import Echo, Server, Source
 from sshd import Cut, Sshd, slow_names
 from touch_agent import TouchAgent
 from wire import (GREETED, GREETING, check_echo, gone, refusal,

@@ -2,13 +2,12 @@
 what many channels do."""
 import hashlib
 import socket
-import threading
 import time
 
 from harness import SANITIZED, check, equal, wait_until
 from origins import CHUNK, Server
 from sshd import Sshd
-from wire import check_echo, open_socks5, take
+from wire import open_socks5, take
 
 MEGABYTE = 1 << 20
 

@@ -126,11 +126,11 @@ def gone(sock):
         pass
 
 
-def turned_away(t, address):
+def turned_away(t, address, source=None):
     """Connects, and checks that it is ended without a word; that may come
     before connect(2) returns."""
     try:
-        gone(t.socket(address))
+        gone(t.socket(address, source=source))
     except ConnectionError:
         pass
 
