@@ -41,6 +41,18 @@ Test(sshwindow, a_near_path_is_left_to_libssh)
     cr_assert_eq(sshwindow_extra(&window), 0);
 }
 
+Test(sshwindow, who_is_paced_is_told_often_on_a_near_path)
+{
+    struct sshwindow window = {.is_paced = true};
+    unsigned asked = 0;
+
+    for (unsigned i = 0; i < 100; i++)
+        asked += sshwindow_drained(&window, 32 * 1024, 0.0001, PLENTY, now) ==
+                 SSHWINDOW_FLOOR;
+    cr_assert_eq(asked, 25);
+    cr_assert_eq(sshwindow_extra(&window), 0);
+}
+
 Test(sshwindow, opens_at_once_on_a_far_path)
 {
     struct sshwindow window = {0};

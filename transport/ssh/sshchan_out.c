@@ -19,9 +19,6 @@
 /* A write of at most so much is taken for a keystroke. */
 #define SMALL_BYTES 2048u
 
-/* A path with a shorter round trip is near. */
-#define NEAR_SECONDS 0.002
-
 /* How many bytes may be handed over now, apart from what waits on the link.
  * Where the bound is our own, whole packets. */
 static uint32_t
@@ -30,7 +27,7 @@ room(struct sshchan *chan)
     uint32_t window = ssh_channel_window_size(chan->channel);
     double rtt = chan->link->rtt;
     uint32_t bytes = sshpace_room(&chan->pace, &chan->link->pace, window,
-                                  rtt > 0 && rtt < NEAR_SECONDS);
+                                  rtt > 0 && rtt < SSHPACE_NEAR_SECONDS);
 
     return bytes < window ? bytes - bytes % PACKET_BYTES : bytes;
 }

@@ -339,6 +339,15 @@ set_watchers(struct sshlink *link)
     sshalive_start(link);
 }
 
+static bool
+is_of_libssh(const struct sshlink_config *config)
+{
+    const char *banner = config->serves ? ssh_get_clientbanner(config->session)
+                                        : ssh_get_serverbanner(config->session);
+
+    return banner && (strstr(banner, "-libssh") || strstr(banner, "-culvert"));
+}
+
 static struct sshlink *
 create(const struct sshlink_config *config)
 {
@@ -355,6 +364,7 @@ create(const struct sshlink_config *config)
     link->session_asked = config->session_asked;
     link->session_closed = config->session_closed;
     link->serves = config->serves;
+    link->is_paced = is_of_libssh(config);
     /* It may have asked for something while it logged in. */
     link->has_news = config->serves;
     link->arg = config->arg;

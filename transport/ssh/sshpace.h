@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A path with a shorter round trip is near. */
+#define SSHPACE_NEAR_SECONDS 0.002
+
 /* What is known of a server. Zero to begin with. */
 struct sshpace_server {
     uint32_t grain; /* the smallest adjustment seen; 0: none yet */

@@ -1,8 +1,10 @@
 #include "transport/ssh/sshwindow.h"
 
-/* A round trip with no more than this is a near one: there libssh's own window
- * is enough, and asking for more costs packets. */
-#define NEAR_SECONDS 0.002
+#include "transport/ssh/sshpace.h"
+
+/* On a near path, who is paced is told each time that so much has been used: a
+ * packet for four of bulk's. */
+#define NEAR_BYTES (128u * 1024)
 
 /* "About one round trip": what is between the round trip's shortest time and
  * the time with a queue on the way. */
@@ -26,12 +28,24 @@ larger(uint32_t size, uint64_t spare)
     return size + (uint32_t)(spare < most ? spare : most);
 }
 
+static uint32_t
+drained_near(struct sshwindow *window, uint32_t bytes)
+{
+    if (!window->is_paced)
+        return 0;
+    window->taken += bytes;
+    if (window->taken - window->topped < NEAR_BYTES)
+        return 0;
+    window->topped = window->taken;
+    return SSHWINDOW_FLOOR;
+}
+
 uint32_t
 sshwindow_drained(struct sshwindow *window, uint32_t bytes, double rtt,
                   uint64_t spare, double (*now)(void))
 {
-    if (rtt <= NEAR_SECONDS)
-        return 0;
+    if (rtt < SSHPACE_NEAR_SECONDS)
+        return drained_near(window, bytes);
     window->taken += bytes;
     if (window->size == 0) { /* the peer waits behind libssh's first window */
         window->size = SSHWINDOW_FLOOR;

@@ -4,10 +4,16 @@
  * long path stands idle; too large, and a reader that stalls makes us hold it
  * all. So it starts at what libssh gives anyway and doubles only while the
  * reader keeps up and the window proves to be the limit: when a whole one was
- * drained within about one round trip. Pure. */
+ * drained within about one round trip.
+ *
+ * On a near path libssh's own is enough. It tops that up when half has been
+ * used, 640 KB. A sender of the same kind keeps two such halves under way
+ * (sshpace.h), behind which all else on the link waits: that one is told
+ * earlier. Pure. */
 #ifndef CULVERT_TRANSPORT_SSH_SSHWINDOW_H
 #define CULVERT_TRANSPORT_SSH_SSHWINDOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What libssh tops a window up to by itself. */
@@ -18,7 +24,9 @@
 #define SSHWINDOW_MAX (16u * 1024 * 1024)
 
 struct sshwindow {
-    uint32_t size;   /* what is aimed at; 0: not looked at yet */
+    bool is_paced; /* set before: the peer sends on a near path no more than our
+                      adjustments tell it to */
+    uint32_t size; /* what is aimed at; 0: not looked at yet */
     uint64_t taken;  /* bytes drained so far */
     uint64_t topped; /* of these, when the window was last topped up */
     uint64_t from;   /* of these, when the measurement began */
