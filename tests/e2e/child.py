@@ -34,7 +34,8 @@ def left_behind():
             os.waitpid(pid, 0)
         except (OSError, ChildProcessError):
             continue
-        if state not in "ZX":
+        # One that is about to exit has no command line any more.
+        if state not in "ZX" and name:
             found.append(name)
     return found
 

@@ -13,6 +13,7 @@ from origins import Both, Echo, Hold, Source
 from wire import (GREETING, check_echo, open_socks5, socks5, take, through)
 
 ALONE = True
+NAMESPACE = True
 
 MEGABYTE = 1 << 20
 
@@ -187,12 +188,22 @@ def test_memory_is_given_back(t):
     check(second - first < MEGABYTE, f"from {first >> 10} to {second >> 10}")
 
 
+def dropped():
+    """How often the kernel dropped what came for a port that is listened on,
+    as its backlog was full. This module has a network of its own."""
+    with open("/proc/net/netstat") as file:
+        names, figures = [line.split() for line in file
+                          if line.startswith("TcpExt:")]
+    return int(figures[names.index("ListenDrops")])
+
+
 def test_many_short_sessions(t):
     """Two thousand, eight at a time: none is lost, none is slow."""
     server = t.server(Echo)
     proxy = t.socks()
     slowest = [0.0]
     problems = []
+    before = dropped()
 
     def run():
         for _ in range(250):
@@ -212,7 +223,8 @@ def test_many_short_sessions(t):
     for thread in threads:
         thread.join()
     equal(problems, [], "problems")
-    check(slowest[0] < scaled(0.9), f"the slowest took {slowest[0]:.2f} s")
+    equal(dropped() - before, 0, "dropped SYNs")
+    check(slowest[0] < scaled(3), f"the slowest took {slowest[0]:.2f} s")
     proxy.sessions(2000)
     wait_until(lambda: proxy.descriptors() < 40, "descriptors given back")
 
@@ -222,6 +234,7 @@ def test_burst_of_clients(t):
     SYN, whose repeat would take a second."""
     server = t.server(Silent)
     proxy = t.socks()
+    before = dropped()
     began = time.monotonic()
     pending = set()
     message = GREETING + socks5("127.0.0.1", server.port)
@@ -234,7 +247,6 @@ def test_burst_of_clients(t):
     poll = selectors.DefaultSelector()
     for sock in pending:
         poll.register(sock, selectors.EVENT_WRITE)
-    slow = began
     while pending:
         check(time.monotonic() - began < scaled(10), f"{len(pending)} wait")
         for key, events in poll.select(0.2):
@@ -245,9 +257,8 @@ def test_burst_of_clients(t):
             elif len(sock.recv(12, socket.MSG_PEEK)) == 12:
                 poll.unregister(sock)
                 pending.discard(sock)
-                slow = time.monotonic()
     poll.close()
-    check(slow - began < scaled(0.95), f"the last took {slow - began:.2f} s")
+    equal(dropped() - before, 0, "dropped SYNs")
 
 
 def test_idle_program_sleeps(t):
