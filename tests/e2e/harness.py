@@ -243,12 +243,13 @@ class Culvert:
         return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
     def pss(self):
-        """Proportional set size, in bytes."""
+        """What it has of memory that is no file's, in bytes: a share in
+        libraries grows when somebody else who has them ends."""
         with open(f"/proc/{self.pid}/smaps_rollup") as file:
             for line in file:
-                if line.startswith("Pss:"):
+                if line.startswith("Pss_Anon:"):
                     return int(line.split()[1]) * 1024
-        raise Failed("no Pss in smaps_rollup")
+        raise Failed("no Pss_Anon in smaps_rollup")
 
 
 def listening(lines, count):
