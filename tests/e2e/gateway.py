@@ -10,9 +10,10 @@ from dns import sh
 from harness import (Culvert, Failed, Lines, fields, free_port,
                      sanitizer_environment, wait_until)
 from hosts import Host, join
+from keys import cached_key, public_text, user_key
 from mux import ask, done
-from sshd import (Daemon, cached_key, family, public_text, send_signal,
-                  user_key, wait_in)
+from processes import family, send_signal
+from sshd import Daemon, wait_in
 from wire import open_socks5, take
 
 # Where a gateway is, for agents in networks of their own, and what each of

@@ -6,8 +6,9 @@ import subprocess
 import threading
 
 from harness import SOON, Failed, equal, scaled
+from keys import user_key
 from mux import number, string
-from sshd import HERE, PYTHON, user_key
+from processes import HERE, PYTHON
 from wire import take
 
 GLOBAL, YES, NO = 80, 81, 82

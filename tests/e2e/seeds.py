@@ -9,7 +9,8 @@ import subprocess
 from dns import bind_file, sh
 from harness import equal
 from hosts import Host, join
-from sshd import Sshd, cached_key, public_text, user_key
+from keys import cached_key, public_text, user_key
+from sshd import Sshd
 
 REACHED = b"internal service reached\n"
 

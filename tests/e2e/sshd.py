@@ -1,5 +1,4 @@
-"""SSH servers to work against, with keys of the tests' own, and what stands
-around them: agents, askpass scripts, a network that can be cut.
+"""SSH servers to work against: OpenSSH's, dropbear, and one that misbehaves.
 
     server = Sshd(t, RekeyLimit="16M", PermitOpen=["127.0.0.1:80"])
     t.culvert("-D", "127.0.0.1:0", *server.args())
@@ -7,120 +6,19 @@ around them: agents, askpass scripts, a network that can be cut.
 Words in sshd_config's spelling go to its configuration, others are the
 fixture's. Nothing of the system's or the user's own SSH files is touched.
 """
-import fcntl
 import json
 import os
 import pwd
 import re
 import shlex
 import signal
-import socket
-import struct
 import subprocess
-import threading
 
 import harness
-from dns import Zone, name_server
 from harness import Lines, free_port, wait_until
-from origins import CHUNK, reset
-
-# SO_LINGER that makes close(2) send a reset.
-RESET = struct.pack("ii", 1, 0)
-
-# The system's, which has asyncssh.
-PYTHON = "/usr/bin/python3"
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-# --- keys ---------------------------------------------------------------------
-
-def keygen(*args):
-    subprocess.run(["ssh-keygen", "-q", *args], check=True,
-                   stdin=subprocess.DEVNULL, capture_output=True)
-
-
-def cached_key(name, kind="ed25519"):
-    """The path of a key pair that is made once a run and shared by all tests
-    of it."""
-    folder = os.path.join(os.path.abspath(harness.LOGS),
-                          f"ssh-keys-{os.getuid()}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, f"{name}_{kind}")
-    with open(path + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(path):
-            size = ["-b", "2048"] if kind == "rsa" else []
-            keygen("-t", kind, *size, "-N", "", "-C", name, "-f",
-                   path + ".new")
-            os.rename(path + ".new.pub", path + ".pub")
-            os.rename(path + ".new", path)
-    return path
-
-
-def user_key(kind="ed25519"):
-    return cached_key("user", kind)
-
-
-def make_key(t, name, kind="ed25519", passphrase=""):
-    """A key pair of the test's own; returns the private key's path."""
-    path = t.tmp(name)
-    size = ["-b", "2048"] if kind == "rsa" else []
-    keygen("-t", kind, *size, "-N", passphrase, "-C", name, "-f", path)
-    return path
-
-
-def make_certificate(ca, key, principals, host=False, validity="-1d:+1d"):
-    """Has ca sign key.pub; returns the certificate's path, which is where
-    ssh looks for it beside the key."""
-    keygen("-s", ca, "-I", "test", "-n", principals, "-V", validity,
-           *(["-h"] if host else []), key + ".pub")
-    return key + "-cert.pub"
-
-
-def public_text(key):
-    """Kind and base64 of a public key, without its comment."""
-    with open(key + ".pub") as file:
-        return " ".join(file.read().split()[:2])
-
-
-# --- processes ----------------------------------------------------------------
-
-def process_state(pid):
-    """The letter of /proc, or None when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return None
-
-
-def alive(pid):
-    return process_state(pid) not in (None, "Z", "X")
-
-
-def children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(child) for child in file.read().split()]
-    except OSError:
-        return []
-
-
-def family(pid):
-    """A process and all below it."""
-    found = [pid]
-    for child in children(pid):
-        found += family(child)
-    return found
-
-
-def send_signal(pids, number):
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
+from keys import cached_key, public_text, user_key
+from processes import (HERE, PYTHON, alive, children, family, own_mounts,
+                       send_signal)
 
 
 def wait_in(log, pattern, seconds=harness.SOON, count=1):
@@ -131,16 +29,6 @@ def wait_in(log, pattern, seconds=harness.SOON, count=1):
         return len(found) >= count and found
     found = log.wait(look, f"{count} lines with {pattern!r}", seconds)
     return found[0] if count == 1 else found
-
-
-def own_mounts():
-    """What to put before a command so that it can mount for itself alone."""
-    start = ["unshare", *(["-m"] if os.getuid() == 0 else
-                          ["-Um", "--map-current-user", "--keep-caps"])]
-    # In a chroot "/" is no mount whose propagation could be changed.
-    if subprocess.run([*start, "true"], capture_output=True).returncode:
-        start += ["--propagation", "unchanged"]
-    return start
 
 
 class Daemon:
@@ -360,8 +248,8 @@ class Dropbear(Daemon):
         inner = shlex.join(["exec", "dropbear", "-F", "-E", "-r",
                             self.host_key, "-p",
                             f"127.0.0.1:{self.port}", *self.args_more])
-        self.run([*own_mounts(), "sh", "-c", "mount --bind \"$0\" /etc/passwd && " + inner,
-                  self.passwd])
+        self.run([*own_mounts(), "sh", "-c",
+                  "mount --bind \"$0\" /etc/passwd && " + inner, self.passwd])
         self.wait_line("Not backgrounding")
         wait_until(self.listens, "dropbear's listener")
 
@@ -435,184 +323,3 @@ class Odd:
     def clean_up(self):
         self.stop()
         self.test.note(f"log of Odd {self.port}", self.lines())
-
-
-# --- what stands around a server ----------------------------------------------
-
-class Agent:
-    """An ssh-agent with keys; env is what its clients need."""
-
-    def __init__(self, test, *keys):
-        self.path = test.tmp(f"agent{len(test.undo)}")
-        self.env = {"SSH_AUTH_SOCK": self.path}
-        self.process = test.program(
-            ["ssh-agent", "-D", "-a", self.path], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(self.path), "the agent's socket")
-        for key in keys:
-            self.add(key)
-
-    def add(self, key, *options):
-        subprocess.run(["ssh-add", "-q", *options, key], check=True,
-                       stdin=subprocess.DEVNULL, capture_output=True,
-                       env=dict(os.environ, **self.env))
-
-    def remove_all(self):
-        subprocess.run(["ssh-add", "-q", "-D"], check=True,
-                       capture_output=True,
-                       env=dict(os.environ, **self.env))
-
-
-class Askpass:
-    """A program for SSH_ASKPASS that gives these answers, one after the
-    other, and an exit status of 1 when there is none left; asked() tells what
-    it was asked."""
-
-    def __init__(self, test, *answers):
-        name = f"askpass{len(test.undo)}"
-        self.asked_path = test.file(name + ".asked", "")
-        answers_path = test.file(name + ".answers",
-                                 "".join(f"{text}\n" for text in answers))
-        self.path = test.file(name, f"""#!/bin/sh
-exec 9>>{self.asked_path}
-printf '%s' "$1" | tr '\\n' ' ' >&9
-echo >&9
-n=$(wc -l <{self.asked_path})
-[ "$n" -le {len(answers)} ] || exit 1
-sed -n "${{n}}p" {answers_path}
-""", 0o700)
-        self.env = {"SSH_ASKPASS": self.path, "SSH_ASKPASS_REQUIRE": "force",
-                    "DISPLAY": ":0"}
-
-    def asked(self):
-        with open(self.asked_path) as file:
-            return file.read().splitlines()
-
-
-class Cut:
-    """A TCP middleman before a server, whose network can be cut: silence()
-    lets nothing through any more, either way, and says nothing, as a firewall
-    that drops; resume() delivers what was held; reset() ends each connection
-    with a reset; refuse() and accept() close and open its port."""
-
-    def __init__(self, test, server):
-        self.server = server
-        self.port = free_port()
-        self.news = threading.Condition()
-        self.flows = True
-        self.ended = False
-        self.pairs = []
-        self.forwarded = 0
-        self.listener = None
-        test.defer(self.close)
-        self.accept()
-
-    def args(self):
-        """The server's own, through here."""
-        return ["-p", str(self.port), "-o",
-                f"HostKeyAlias=[{self.server.address}]:{self.server.port}",
-                *self.server.options(), self.server.destination]
-
-    def accept(self):
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
-        self.listener.listen(256)
-        threading.Thread(target=self.serve, args=(self.listener,),
-                         daemon=True).start()
-
-    def refuse(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
-
-    def silence(self):
-        with self.news:
-            self.flows = False
-
-    def resume(self):
-        with self.news:
-            self.flows = True
-            self.news.notify_all()
-
-    def reset(self):
-        with self.news:
-            pairs, self.pairs = self.pairs, []
-        for pair in pairs:
-            for sock in pair:
-                try:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                    RESET)
-                    sock.shutdown(socket.SHUT_RD)
-                except OSError:
-                    pass
-                sock.close()
-
-    def close(self):
-        self.refuse()
-        with self.news:
-            self.ended = True
-            self.news.notify_all()
-        self.reset()
-
-    def serve(self, listener):
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.connect, args=(client,),
-                             daemon=True).start()
-
-    def connect(self, client):
-        """In silence the server hears nothing of the client."""
-        if not self.wait_flow():
-            client.close()
-            return
-        try:
-            far = socket.create_connection((self.server.address,
-                                            self.server.port))
-        except OSError:
-            reset(client)
-            return
-        for sock in (client, far):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self.news:
-            self.pairs.append((client, far))
-        for one, other in ((client, far), (far, client)):
-            threading.Thread(target=self.copy, args=(one, other),
-                             daemon=True).start()
-
-    def wait_flow(self):
-        """Returns whether to go on."""
-        with self.news:
-            self.news.wait_for(lambda: self.flows or self.ended)
-            return not self.ended
-
-    def copy(self, source, sink):
-        try:
-            while True:
-                some = source.recv(CHUNK)
-                if not self.wait_flow():
-                    return
-                if not some:
-                    sink.shutdown(socket.SHUT_WR)
-                    return
-                sink.sendall(some)
-                self.forwarded += len(some)
-        except OSError:
-            for sock in (source, sink):
-                try:
-                    sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-
-
-def slow_names(t, names, seconds):
-    """From now on the processes of this module (NAMESPACE = True) that look
-    up one of these names have 127.0.0.1 after so many seconds. Returns the
-    name server."""
-    zones = {name: Zone(v4=["127.0.0.1"], delay=seconds) for name in names}
-    return name_server(t, zones, f"timeout:{int(seconds) + 10} attempts:1")

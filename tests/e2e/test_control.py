@@ -15,7 +15,7 @@ from mux import (ALIVE, ALIVE_CHECK, CLOSE_FORWARD, FAILURE, HELLO, KICK,
                  Caller, ask, check_alive, done, dynamic, message, number,
                  refuses, string, take_message)
 from origins import Echo, Hold, Server, Source
-from sshd import PYTHON, alive
+from processes import PYTHON, alive
 from wire import (GREETING, check_echo, gone, open_socks5, socks5, take_all,
                   through)
 

@@ -9,12 +9,12 @@ import time
 from gateway import Client, Gateway, agent, ssh_words, start
 from harness import (SANITIZED, VARIANT, Failed, check, equal, free_port,
                      scaled, wait_until)
+from keys import make_key, public_text, user_key
 from mux import string
 from origins import Echo, Hold, Refused, Resetter
 from raw import (ADJUST, CLOSE, CONFIRMED, DATA, DONE, FAILED, PACKET, REQUEST,
                  Raw)
 from remote import free_ports, listeners
-from sshd import make_key, public_text, user_key
 from test_gateway_login import well
 from test_gateway_session import request, session
 from test_gateway_users import comes_in

@@ -8,10 +8,10 @@ import stat
 
 from gateway import PROGRAMS, Client, Gateway, agent, ssh_words, start
 from harness import check, equal, free_port, matches, wait_until
+from keys import cached_key, make_key, public_text, user_key
 from mux import ask, done
 from origins import Echo, Hold
 from remote import free_ports, listeners, wait_free
-from sshd import cached_key, make_key, public_text, user_key
 from test_auth import HASHES
 from test_gateway_users import by_password, comes_in
 from wire import check_echo, gone, refusal, take, through

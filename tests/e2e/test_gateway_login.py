@@ -9,10 +9,11 @@ import time
 
 from gateway import Gateway, agent, start
 from harness import Failed, check, equal, free_port, scaled, wait_until
+from keys import make_key
 from mux import string
 from origins import Echo
+from processes import PYTHON
 from raw import DATA, Raw
-from sshd import PYTHON, make_key
 from test_auth import HASHES
 from test_gateway_users import comes_in
 from test_ssh_basic import in_threads

@@ -14,11 +14,12 @@ from gateway import (PROGRAMS, Client, Gateway, agent, ssh_words, start,
                      take_line)
 from harness import (SANITIZED, Failed, check, equal, free_port, matches,
                      scaled, wait_until)
+from keys import cached_key, public_text, user_key
 from mux import ask, done
 from origins import Both, Echo, Sink, Source
 from raw import Raw
 from remote import Held, free_ports, listeners, low, wait_free
-from sshd import Sshd, cached_key, public_text, user_key
+from sshd import Sshd
 from test_remote_bind import BINDS, WANTED, bound, names
 from test_ssh_basic import MEGABYTE, pattern
 from wire import check_echo, gone, take_all, through, turned_away

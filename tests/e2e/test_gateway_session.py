@@ -9,12 +9,13 @@ import time
 
 from gateway import Client, Gateway
 from harness import CULVERT, check, equal, free_port, matches, wait_until
+from keys import Agent, user_key
 from mux import string
 from origins import Echo
+from processes import PYTHON
 from raw import (CLOSE, CONFIRMED, DATA, DONE, EOF, FAILED, OPEN, PACKET,
                  REFUSED, REQUEST, WINDOW, Raw)
 from remote import listeners
-from sshd import PYTHON, Agent, user_key
 from wire import check_echo, take_all
 
 NAMESPACE = True

@@ -13,9 +13,10 @@ from gateway import (INSIDE, OUTSIDE, PROGRAMS, SERVICE, WORDS, Client, Gateway,
 from harness import (CULVERT, SANITIZED, check, equal, free_port, scaled,
                      wait_until)
 from hosts import Host, join
+from keys import user_key
 from origins import Echo, Sink, Source
+from processes import PYTHON
 from remote import listeners
-from sshd import PYTHON, user_key
 from test_ssh_basic import MEGABYTE, in_threads, pattern
 from wire import (GREETED, GREETING, check_echo, gone, open_socks5, socks5,
                   take, take_all, take_reply, through)

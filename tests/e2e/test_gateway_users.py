@@ -7,10 +7,11 @@ import time
 from gateway import (WORDS, Client, Gateway, Inner, agent, ssh_words,
                      take_line, word_of)
 from harness import check, equal, free_port, matches, scaled, wait_until
+from keys import Askpass, make_key, public_text, user_key
 from origins import Echo
 from raw import Raw
 from remote import listeners
-from sshd import Askpass, Sshd, make_key, public_text, user_key
+from sshd import Sshd
 from test_auth import HASHES
 from wire import check_echo, open_socks5, refusal, through
 

@@ -8,11 +8,12 @@ import socket
 import threading
 import time
 
+from faults import Cut
 from harness import SANITIZED, check, equal, free_port, scaled, wait_until
 from origins import Both, Echo, Hold, Sink, Source
 from remote import (Held, back_within, dynamic, fixed, free_ports, leads,
                     listeners, low, remote, wait_free, works)
-from sshd import Cut, Sshd
+from sshd import Sshd
 from test_ssh_basic import MEGABYTE, in_threads, pattern
 from test_ssh_faults import ALIVE, WAIT, Download, within
 from wire import (GREETING, check_echo, gone, socks5, take, take_all, through)

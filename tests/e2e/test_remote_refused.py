@@ -8,8 +8,9 @@ import time
 from harness import (CULVERT, check, equal, free_port, matches,
                      sanitizer_environment)
 from origins import Echo
+from processes import children
 from remote import Held, back_within, free_ports, leads, listeners, low, remote
-from sshd import Sshd, children
+from sshd import Sshd
 from test_ssh_basic import in_background
 from wire import check_echo, through
 

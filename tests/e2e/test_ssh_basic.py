@@ -12,7 +12,8 @@ from harness import (CULVERT, SANITIZED, check, equal, free_port, matches,
                      sanitizer_environment)
 from hosts import dead_ends
 from origins import Both, Echo, Http, Keep, Refused, Sink, Source
-from sshd import Sshd, children
+from processes import children
+from sshd import Sshd
 from test_programs import fetch
 from wire import (GREETED, GREETING, check_echo, connect, ended,
                   open_socks5, refusal, socks4, socks5, socks5_reply, take,

@@ -10,9 +10,11 @@ import threading
 
 from harness import (CULVERT, SOON, Culvert, check, equal, free_port, matches,
                      sanitizer_environment, scaled, wait_until)
+from keys import Askpass, make_key
 from mux import ask, check_alive, done, refuses, two_ports
 from origins import Echo, Hold, Source
-from sshd import Askpass, Sshd, alive, make_key
+from processes import alive
+from sshd import Sshd
 from wire import check_echo, gone, open_socks5, take_all, through
 
 PROGRAMS = ("ssh", "culvert")

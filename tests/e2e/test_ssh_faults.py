@@ -4,9 +4,11 @@ import signal
 import threading
 import time
 
+from faults import Cut, slow_names
 from harness import SANITIZED, check, equal, matches, scaled, wait_until
+from keys import cached_key
 from origins import Echo, Hold, Source
-from sshd import Cut, Odd, Sshd, cached_key, slow_names
+from sshd import Odd, Sshd
 from wire import (GREETED, GREETING, check_echo, gone, socks5, take,
                   take_reply, through)
 

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import time
 
+from faults import Cut, slow_names
 from harness import check, equal, free_port, matches, wait_until
+from keys import Agent, Askpass, make_key
 from origins import Echo
-from sshd import (Agent, Askpass, Cut, Dropbear, Odd, Sshd, alive, make_key,
-                  slow_names)
+from processes import alive
+from sshd import Dropbear, Odd, Sshd
 from wire import check_echo, gone, take
 
 NAMESPACE = True

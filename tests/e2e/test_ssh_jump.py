@@ -5,8 +5,9 @@ import signal
 import time
 
 from harness import check, equal, matches, scaled, wait_until
+from keys import Askpass, cached_key
 from origins import Echo, Sink, Source
-from sshd import Askpass, Odd, Sshd, cached_key
+from sshd import Odd, Sshd
 from wire import check_echo, gone, take_all, through
 
 

@@ -12,9 +12,11 @@ import time
 
 from harness import (CULVERT, check, equal, matches, sanitizer_environment,
                      scaled, wait_until)
+from keys import (Agent, Askpass, cached_key, keygen, make_certificate,
+                  make_key, public_text)
 from origins import Echo
-from sshd import (Agent, Askpass, Dropbear, Odd, Sshd, cached_key, keygen,
-                  make_certificate, make_key, own_mounts, public_text)
+from processes import own_mounts
+from sshd import Dropbear, Odd, Sshd
 from wire import check_echo, through
 
 NO_PROGRAM = {"SSH_ASKPASS_REQUIRE": "never", "SSH_AUTH_SOCK": ""}

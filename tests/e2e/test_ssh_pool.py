@@ -8,9 +8,10 @@ import socket
 import threading
 import time
 
+from faults import Cut, slow_names
 from harness import CULVERT, Failed, check, equal, matches, scaled, wait_until
 from origins import Echo, Server, Source
-from sshd import Cut, Sshd, slow_names
+from sshd import Sshd
 from touch_agent import TouchAgent
 from wire import (GREETED, GREETING, check_echo, gone, refusal,
                   socks5, take, take_all, take_reply, through)

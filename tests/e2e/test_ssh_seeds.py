@@ -8,8 +8,8 @@ import signal
 from dns import sh
 from harness import (CULVERT, equal, free_port, matches, sanitizer_environment,
                      wait_until)
+from processes import children, process_state
 from seeds import DATABASE, GATEWAY, REACHED, TUNNEL_HOST, World, check_fetch
-from sshd import children, process_state
 
 NAMESPACE = True
 

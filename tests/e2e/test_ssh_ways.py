@@ -4,9 +4,10 @@ import re
 import signal
 
 from harness import check, equal, free_port, matches, wait_until
+from keys import cached_key
 from mux import ask, done
 from origins import Echo
-from sshd import Sshd, cached_key
+from sshd import Sshd
 from wire import check_echo, gone, refusal, through
 
 NEAR, FAR = "127.0.0.1", "127.0.0.2"
