@@ -110,6 +110,16 @@ options_refuse(const char *const args[], const char *word)
     cr_assert(strstr(run.err, word), "\"%s\" is not in: %s", word, run.err);
 }
 
+static inline unsigned
+options_count_forwards(const struct settings *settings)
+{
+    unsigned n = 0;
+
+    for (struct forward *f = settings->forwards; f; f = f->next)
+        n++;
+    return n;
+}
+
 /* A users file with one user; unlink it. */
 static inline void
 options_users_file(char path[32])
