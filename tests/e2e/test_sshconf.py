@@ -1,89 +1,12 @@
-"""ssh's configuration: what culvert -G makes of files, compared with what
-ssh -G makes of the same; what is wrong in them; and what becomes of it."""
-import grp
+"""ssh's configuration: what culvert -G makes of files and options, compared
+with what ssh -G makes of the same."""
 import os
 import pwd
-import subprocess
 
-from dns import sh
-from harness import (CULVERT, check, equal, matches, sanitizer_environment,
-                     scaled)
+from harness import CULVERT, check, equal, matches
+from sshconf import HOME, SAME, compare, run, values
 
 NAMESPACE = True
-
-# Keywords on which both must agree. Not among them: the lists of algorithms
-# (libssh has its own), and serveraliveinterval and connecttimeout where
-# nothing sets them (our defaults differ).
-SAME = (
-    "user", "hostname", "port", "addressfamily", "batchmode", "compression",
-    "controlmaster", "clearallforwardings", "exitonforwardfailure",
-    "gatewayports", "gssapiauthentication", "hashknownhosts",
-    "identitiesonly", "kbdinteractiveauthentication",
-    "nohostauthenticationforlocalhost", "passwordauthentication",
-    "pubkeyauthentication", "forkafterauthentication",
-    "streamlocalbindunlink", "stricthostkeychecking", "tcpkeepalive",
-    "connectionattempts", "numberofpasswordprompts",
-    "serveralivecountmax", "requiredrsasize", "bindaddress", "bindinterface",
-    "controlpath", "hostkeyalias", "identityagent", "loglevel",
-    "preferredauthentications", "revokedhostkeys", "dynamicforward",
-    "localforward", "remoteforward", "identityfile", "certificatefile",
-    "globalknownhostsfile", "userknownhostsfile", "permitremoteopen",
-    "rekeylimit",
-    "streamlocalbindmask", "proxycommand", "proxyjump",
-)
-
-# Of keys that are looked for by themselves ssh 9.2 has two more.
-OLD_KEYS = ("~/.ssh/id_xmss", "~/.ssh/id_dsa")
-
-HOME = pwd.getpwuid(os.getuid()).pw_dir
-
-
-def run(t, program, *args):
-    env = sanitizer_environment(t.new_report()) if program == CULVERT else None
-    done = subprocess.run([program, "-G", *args], env=env,
-                          stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=scaled(20))
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
-
-
-def values(text, wanted=SAME):
-    """What -G printed: keyword to its values, in order."""
-    found = {}
-    for line in text.splitlines():
-        keyword, _, value = line.partition(" ")
-        # ssh 9.2 prints a socket's local forward as a dynamic one too.
-        odd = keyword == "dynamicforward" and value.startswith("/")
-        if keyword in wanted and value not in OLD_KEYS and not odd:
-            found.setdefault(keyword, []).append(value)
-    return found
-
-
-def compare(t, *args, more=()):
-    """Both programs, with the same arguments, agree; returns what they say."""
-    wanted = SAME + tuple(more)
-    status, ours, said = run(t, CULVERT, *args)
-    equal(status, 0, f"exit status of culvert -G {' '.join(args)}: {said}")
-    status, theirs, said = run(t, "ssh", *args)
-    equal(status, 0, f"exit status of ssh -G {' '.join(args)}: {said}")
-    ours, theirs = values(ours, wanted), values(theirs, wanted)
-    differ = [f"{keyword}: culvert {ours.get(keyword)}, "
-              f"ssh {theirs.get(keyword)}"
-              for keyword in wanted if ours.get(keyword) != theirs.get(keyword)]
-    check(not differ, f"{' '.join(args)}:\n" + "\n".join(differ))
-    return ours
-
-
-def refuses(t, text, *words, args=()):
-    """A file with text is refused by both; our message has all the words."""
-    path = t.file("bad", text)
-    status, out, said = run(t, CULVERT, "-F", path, *args, "host")
-    equal((status, out), (2, ""), f"status and output for {text!r}: {said}")
-    check(said.startswith("culvert: "), f"message for {text!r}: {said}")
-    for word in words:
-        check(word in said, f"{word!r} is not in the message for {text!r}: "
-                            f"{said}")
-    status, _, _ = run(t, "ssh", "-F", path, *args, "host")
-    equal(status, 255, f"ssh's status for {text!r}")
 
 
 def test_defaults(t):
@@ -262,7 +185,8 @@ ProxyJump filejump
                  ("-R1", "-W", "h:1", "host"),
                  ("-o", "PermitRemoteOpen=b:2 [::1]:3", "host"),
                  ("-o", "PermitRemoteOpen=NONE", "host"),
-                 ("-o", "PermitRemoteOpen=any", "host"), ("-D", "1", "-L", "2:h:2", "host"),
+                 ("-o", "PermitRemoteOpen=any", "host"),
+                 ("-D", "1", "-L", "2:h:2", "host"),
                  ("-o", "ClearAllForwardings=yes", "-D", "1", "host"),
                  ("-W", "h:1", "host"), ("-D1", "-W", "h:1", "host"),
                  ("ssh://me@host:7",), ("ssh://host",),
@@ -343,168 +267,6 @@ Match host=host
     equal(values(text)["port"], ["2"], "port with a tag")
 
 
-def test_include(t):
-    t.file("a.conf", "Port 1\nHost other\nCompression yes\n")
-    t.file("b.conf", "Port 2\nUser b\nMatch host nobody\nBatchMode yes\n")
-    t.file("nested", f"Include {t.tmp('b.conf')}\n")
-    path = t.file("config", f"""
-Include {t.tmp('*.conf')} {t.tmp('no-such-file')}
-IdentityFile ~/after
-Host other
-    Include "{t.tmp('nested')}"
-    BindAddress 192.0.2.1
-Host nobody
-    Include {t.tmp('nested')}
-    HostName nobody
-Host *
-    HostName all
-""")
-    for host in ("host", "other", "nobody"):
-        compare(t, "-F", path, host)
-
-
-def test_include_without_end(t):
-    path = t.file("self", f"Include {t.tmp('self')}\n")
-    refuses(t, f"Include {path}\n", "self:1: Include", "too deep")
-
-
-def test_files_by_themselves(t):
-    """~/.ssh/config counts before /etc/ssh/ssh_config; relative paths; what
-    others may write to."""
-    folder = os.path.join(HOME, ".ssh")
-    made = not os.path.isdir(folder)
-    if made:
-        os.mkdir(folder, 0o700)
-        t.defer(os.rmdir, folder)
-    for real, name in ((folder, "user"), ("/etc/ssh", "system")):
-        os.makedirs(t.tmp(name), exist_ok=True)
-        sh("mount", "--bind", t.tmp(name), real)
-        t.defer(sh, "umount", real)
-    compare(t, "host")
-    t.file("system/ssh_config", "User system\nPort 1\nInclude part\n")
-    t.file("system/part", "BindAddress 192.0.2.1\n")
-    compare(t, "host")
-    t.file("user/config", "User user\nInclude part sub/*\nInclude ~/.ssh/tilde")
-    t.file("user/part", "Compression yes\n")
-    t.file("user/tilde", "BatchMode yes\n")
-    got = compare(t, "host")
-    equal((got["user"], got["port"], got["compression"], got["batchmode"]),
-          (["user"], ["1"], ["yes"], ["yes"]), "values")
-    compare(t, "-F", "none", "host")
-    _, _, said = run(t, CULVERT, "-v", "host")
-    for path in (f"{HOME}/.ssh/config", f"{HOME}/.ssh/part",
-                 "/etc/ssh/ssh_config", "/etc/ssh/part"):
-        check(f"culvert: reading {path}" in said, f"{path} is not in {said!r}")
-    for name in ("user/part", "user/config"):
-        os.chmod(t.tmp(name), 0o602)
-        status, _, said = run(t, CULVERT, "host")
-        equal(status, 2, f"exit status: {said}")
-        matches("bad owner or permissions", said, "message")
-        equal(run(t, "ssh", "host")[0], 255, "ssh's exit status")
-        # A group that has this user alone may, as Debian's ssh has it.
-        os.chmod(t.tmp(name), 0o660)
-        equal(run(t, CULVERT, "host")[0], 0, "status with a group of one")
-        os.chown(t.tmp(name), -1, grp.getgrnam("games").gr_gid)
-        equal(run(t, CULVERT, "host")[0], 2, "status with another group")
-        os.chmod(t.tmp(name), 0o600)
-    t.file("system/ssh_config", "Include ~/.ssh/part\n")
-    status, _, said = run(t, CULVERT, "host")
-    equal(status, 2, f"exit status: {said}")
-    matches(r"/etc/ssh/ssh_config:1: Include", said, "message")
-
-
-def test_what_is_wrong(t):
-    """File, line and keyword of each."""
-    for text, *words in (
-            ("Foo bar\n", "bad:1: Foo", "not a keyword"),
-            ("\n\nPort x\n", "bad:3: Port", "65535"),
-            ("Port 0\n", "bad:1: Port"),
-            ("Port 1 2\n", "bad:1: Port", "more than one"),
-            ("Port\n", "bad:1: Port", "no value"),
-            ("Host other\nCompression maybe\n", "bad:2: Compression"),
-            ("IdentityFile \"a\n", "bad:1: IdentityFile", "quote"),
-            ("StrictHostKeyChecking often\n", "bad:1: StrictHostKeyChecking",
-             "accept-new"),
-            ("ConnectTimeout soon\n", "bad:1: ConnectTimeout"),
-            ("RekeyLimit 1\n", "bad:1: RekeyLimit"),
-            ("RekeyLimit 1Q\n", "bad:1: RekeyLimit"),
-            ("RekeyLimit none\n", "bad:1: RekeyLimit"),
-            ("LocalForward 1\n", "bad:1: LocalForward"),
-            ("LocalForward 1 a:b:c\n", "bad:1: LocalForward"),
-            ("DynamicForward 70000\n", "bad:1: DynamicForward"),
-            ("RemoteForward 1 h\n", "bad:1: RemoteForward"),
-            ("RemoteForward 1:h:2\n", "bad:1: RemoteForward"),
-            ("Host x\nRemoteForward 1 h:0\n", "bad:2: RemoteForward"),
-            ("PermitRemoteOpen\n", "bad:1: PermitRemoteOpen"),
-            ("PermitRemoteOpen a:1 b\n", "bad:1: PermitRemoteOpen", "b: "),
-            ("PermitRemoteOpen a:0\n", "bad:1: PermitRemoteOpen", "a:0: "),
-            ("PermitRemoteOpen ::1:80\n", "bad:1: PermitRemoteOpen"),
-            ("PermitRemoteOpen a:1 any\n", "bad:1: PermitRemoteOpen"),
-            ("PermitRemoteOpen none a:1\n", "bad:1: PermitRemoteOpen"),
-            ("ProxyJump a@\n", "bad:1: ProxyJump"),
-            ("Match\n", "bad:1: Match"),
-            ("Match host\n", "bad:1: Match"),
-            ("Match foo bar\n", "bad:1: Match"),
-            ("Match all host x\n", "bad:1: Match", "alone"),
-            ("Host \"\"\n", "bad:1: Host"),
-            ("HostName %z\n", "HostName", "token"),
-            ("IdentityAgent ${NO_SUCH_VARIABLE}/x\n", "bad:1: IdentityAgent",
-             "environment"),
-            ("UserKnownHostsFile %Z\n", "bad:1: UserKnownHostsFile", "token"),
-            ("ConnectionAttempts 0\n", "bad:1: ConnectionAttempts"),
-            ("AddressFamily inet5\n", "bad:1: AddressFamily"),
-            ("LogLevel loud\n", "bad:1: LogLevel", "VERBOSE"),
-            ("Ciphers rot13\n", "bad:1: Ciphers"),
-            ("ProxyJump host\n", "bad:1: ProxyJump", "itself")):
-        refuses(t, text, *words)
-    path = t.file("two", "Foo 1\nUser x\nBar 2\n")
-    _, _, said = run(t, CULVERT, "-F", path, "host")
-    matches("two:1: Foo", said, "the first")
-    matches("two:3: Bar", said, "the second")
-
-
-def test_ignore_unknown(t):
-    path = t.file("config", "IgnoreUnknown Foo*,ba?\nFoo 1\nFOOL 2\nBar x y\n"
-                            "User alice\n")
-    compare(t, "-F", path, "host")
-    compare(t, "-F", t.file("none", "Foo 1\n"), "-o", "IgnoreUnknown=foo",
-            "host")
-    refuses(t, "IgnoreUnknown Foo\nBar 1\n", "bad:2: Bar")
-
-
-def test_old_and_idle_keywords(t):
-    """Files that are as old as ssh, and what has no effect here."""
-    path = t.file("config", """
-Protocol 2
-Cipher blowfish
-RSAAuthentication yes
-UsePrivilegedPort no
-KeepAlive no
-ForwardX11 yes
-ForwardX11Trusted yes
-SendEnv LANG LC_*
-SetEnv A=b C="d e"
-IPQoS af21 cs1
-AddKeysToAgent confirm 1h
-RequestTTY force
-RemoteCommand tmux
-ControlMaster auto
-ControlPath ~/.ssh/%C
-ControlPersist 10m
-LocalCommand echo
-ChallengeResponseAuthentication no
-PubkeyAcceptedKeyTypes +ssh-rsa
-XAuthLocation /usr/bin/xauth
-""")
-    status, text, said = run(t, CULVERT, "-F", path, "host")
-    equal((status, said), (0, ""), "status and messages")
-    got = values(text)
-    equal(got["controlmaster"], ["false"], "ControlMaster of a file")
-    check("controlpath" not in got, "ControlPath of a file acts")
-    equal(got["kbdinteractiveauthentication"], ["no"], "an older name")
-    equal(got["tcpkeepalive"], ["no"], "an older name")
-
-
 def test_algorithms(t):
     """Lists resolved against what libssh knows."""
     names = ("ciphers", "macs", "kexalgorithms", "hostkeyalgorithms",
@@ -536,27 +298,3 @@ def test_algorithms(t):
                           "MACs=umac-64@openssh.com,hmac-sha2-512", "host")
     equal(status, 0, "exit status")
     matches("umac-64@openssh.com is not known to libssh", said, "message")
-
-
-def test_what_would_be_missed(t):
-    """What changes where connections go is never passed over silently."""
-    for text, word in (("RemoteForward /run/s h:2\n", "Unix socket"),
-                       ("RefuseConnection \"closed today\"\n", "closed today"),
-                       ("ProxyCommand nc %h\nProxyUseFdpass yes\n",
-                        "ProxyUseFdpass"),
-                       ("ProxyCommand -\n", "ProxyCommand")):
-        path = t.file("config", text)
-        status, said = t.fails("--check-config", "-F", path, "-D", "0", "host")
-        equal(status, 2, f"exit status for {text!r}: {said}")
-        matches(word, said, "message")
-        matches(r"config:\d: ", said, "message")
-    path = t.file("config", "RemoteForward 1 h:2\n")
-    done = t.run([CULVERT, "--check-config", "-F", path, "-D", "0", "-o",
-                  "ClearAllForwardings=yes", "host"])
-    equal(done.returncode, 0, f"exit status: {done.stderr}")
-    path = t.file("config", "CanonicalizeHostname yes\nTunnel yes\n"
-                            "KnownHostsCommand /bin/true\n")
-    done = t.run([CULVERT, "--check-config", "-F", path, "host"])
-    equal(done.returncode, 0, f"exit status: {done.stderr}")
-    matches("without effect here: CanonicalizeHostname, Tunnel, "
-            "KnownHostsCommand", done.stderr.decode(), "warning")

@@ -5,7 +5,7 @@ import os
 import random
 
 from harness import CULVERT, check
-from test_sshconf import SAME, run, values
+from sshconf import SAME, run, values
 
 FILES = 150
 
