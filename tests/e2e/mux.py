@@ -1,10 +1,13 @@
 """The control socket: OpenSSH's multiplexing protocol, and -O by ssh and by
 culvert."""
+import os
 import socket
 import struct
+import subprocess
 
 import harness
-from harness import Failed, SOON, equal, free_port, sanitizer_environment
+from harness import (Failed, SOON, equal, free_port, sanitizer_environment,
+                     wait_until)
 from wire import take
 
 HELLO = 0x00000001
@@ -19,6 +22,9 @@ OK = 0x80000001
 FAILURE = 0x80000003
 ALIVE = 0x80000005
 PORT = 0x80000007
+
+# Both have -O.
+PROGRAMS = ("ssh", "culvert")
 
 
 def number(value):
@@ -65,6 +71,24 @@ class Caller:
         return take_message(self.sock)
 
 
+def master(t, *args, **keywords):
+    """A culvert with a control socket; returns both."""
+    path = t.tmp(f"control{len(t.undo)}")
+    proxy = t.socks("-M", "-S", path, *args, **keywords)
+    wait_until(lambda: os.path.exists(path), "the control socket")
+    return proxy, path
+
+
+def ssh_master(t, server, *args):
+    """The same of stock ssh, through a server."""
+    path = t.tmp(f"control{len(t.undo)}")
+    process = t.program(["ssh", "-M", "-N", "-S", path, *args,
+                         *server.args()], stdin=subprocess.DEVNULL,
+                        stderr=subprocess.PIPE)
+    wait_until(lambda: os.path.exists(path), "ssh's control socket")
+    return process, path
+
+
 class Asked:
     """What came of a program that asked something and ended."""
 
@@ -96,6 +120,10 @@ def done(asked, status=0):
 def check_alive(t, program, path, pid):
     asked = done(ask(t, program, "check", path))
     equal(asked.err, f"Master running (pid={pid})\r\n", "check")
+
+
+def at(port):
+    return "127.0.0.1", port
 
 
 def two_ports():
