@@ -4,11 +4,11 @@ import os
 import re
 
 from harness import check, equal, free_port, matches, wait_until
-from mux import Caller, OPEN_FORWARD, ask, done, message, string
+from mux import (OPEN_FORWARD, PROGRAMS, Caller, ask, at, done, message,
+                 ssh_master, string)
 from origins import Echo, Source
 from remote import Held, free_ports, listeners, low, wait_free
 from sshd import Sshd
-from test_ssh_control import PROGRAMS, at, ssh_master
 from wire import check_echo, gone, take, take_all, through
 
 NAMESPACE = True

@@ -8,13 +8,12 @@ import time
 from faults import Cut
 from harness import (check, equal, free_port, matches, scaled,
                      wait_until)
-from mux import ask, done
+from mux import PROGRAMS, ask, at, done
 from origins import Echo, Source
 from processes import family
 from remote import Held, dynamic, free_ports, low, ports, wait_free, works
 from sshd import Odd, Sshd
 from test_remote_control import master
-from test_ssh_control import PROGRAMS, at
 from wire import check_echo, take, through
 
 
