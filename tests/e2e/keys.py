@@ -6,6 +6,7 @@ import subprocess
 
 import harness
 from harness import wait_until
+from mux import refuses
 
 
 # --- files --------------------------------------------------------------------
@@ -70,7 +71,8 @@ class Agent:
         self.process = test.program(
             ["ssh-agent", "-D", "-a", self.path], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(self.path), "the agent's socket")
+        # The socket is there before it is listened on.
+        wait_until(lambda: not refuses(test, self.path), "the agent")
         for key in keys:
             self.add(key)
 
