@@ -12,8 +12,8 @@ from harness import (SANITIZED, VARIANT, Failed, check, equal, free_port,
 from keys import make_key, public_text, user_key
 from mux import string
 from origins import Echo, Hold, Refused, Resetter
-from raw import (ADJUST, CLOSE, CONFIRMED, DATA, DONE, FAILED, PACKET, REQUEST,
-                 Raw)
+from raw import (ADJUST, CLOSE, CONFIRMED, DATA, DONE, FAILED, OPEN, PACKET,
+                 REQUEST, WINDOW, Raw)
 from remote import free_ports, listeners
 from test_gateway_login import well
 from test_gateway_session import request, session
@@ -120,6 +120,33 @@ def test_sessions_that_ask_and_close(t):
 
 
 # --- ports --------------------------------------------------------------------
+
+def test_closes_that_are_never_answered(t):
+    """Each costs memory, and time to look for the others, however little its
+    key allows."""
+    gateway = Gateway(t, options="restrict")
+    raw = Raw(t, gateway)
+    mine = 10
+    while mine < 11000 and not raw.lost:
+        numbers = range(mine, mine + 10)
+        raw.send_all((OPEN, string("session"), number, WINDOW, PACKET)
+                     for number in numbers)
+        try:
+            peers = [raw.opened_to(number) for number in numbers]
+            raw.send_all((REQUEST, peer, string("exec"), False, string("id"))
+                         for peer in peers)
+            for number in numbers:
+                raw.next(CLOSE, channel=number)
+        except Failed:
+            break
+        raw.packets.clear()
+        mine += 10
+    raw.wait_lost()
+    check(mine > 5000, f"ended when {mine} were open")
+    left = gateway.wait_event(name="home", state="left")
+    equal(left["reason"], "the peer closes no channels", "reason")
+    well(t, gateway)
+
 
 def test_ports_of_one_login(t):
     """64, and no more; those that are given back are to be had again."""

@@ -5,6 +5,10 @@
 
 static const struct stream_ops chan_ops;
 
+/* Channels that we have closed, and the peer has not: one that answers does so
+ * within a round trip. As with sshd, which lets a peer have so many in all. */
+#define CLOSING_MAX 10000u
+
 /* --- its life ------------------------------------------------------------- */
 
 static void
@@ -50,6 +54,10 @@ sshchan_set_phase(struct sshchan *chan, enum sshchan_phase phase)
         DL_DELETE(link->phases[chan->phase], chan);
     if (chan->phase == SSHCHAN_OPENING)
         SSHLINK_COUNT(link, opening, -1u);
+    if (chan->phase == SSHCHAN_CLOSING)
+        link->closing--;
+    if (phase == SSHCHAN_CLOSING)
+        link->closing++;
     chan->phase = phase;
     if (phase != SSHCHAN_PHASES)
         DL_APPEND(link->phases[phase], chan);
@@ -133,6 +141,9 @@ sshchan_begin_close(struct sshchan *chan)
     send_close(chan);
     if (chan->sent_close && chan->has_close)
         chan->link->close_due = true;
+    if (chan->link->closing > CLOSING_MAX)
+        sshlink_fail(chan->link, ERR_PROTOCOL, "the %s closes no channels",
+                     sshend_peer_word(chan->link));
 }
 
 void

@@ -144,6 +144,7 @@ struct sshlink {
     struct sshpace_server pace;
     unsigned streams;      /* given, and not closed */
     unsigned streams_lost; /* of these, when it went down */
+    unsigned closing;      /* in that phase */
     bool close_due;       /* something of the closing ones is to be looked at */
     bool was_prohibited;  /* and that has been explained */
     bool exchanges;       /* keys: libssh takes nothing to send, it seems */
