@@ -113,3 +113,14 @@ rules_judge(const struct rules *rules, const struct target *target,
         return RULE_NEEDS_ADDR;
     return RULE_ALLOWED;
 }
+
+bool
+rules_deny(const struct rules *rules, const struct target *target)
+{
+    struct pattern_subject subject;
+
+    if (rules->denied.count == 0)
+        return false;
+    pattern_subject_set(&subject, target, NULL);
+    return match_list(&rules->denied, &subject) == PATTERN_YES;
+}

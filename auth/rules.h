@@ -59,4 +59,8 @@ enum rule_verdict rules_judge(const struct rules *rules,
                               const struct target *target,
                               const union addr *addr);
 
+/* Whether a target is denied as it was asked for, whatever is permitted; what
+ * denies all that is not permitted is not looked at. */
+bool rules_deny(const struct rules *rules, const struct target *target);
+
 #endif

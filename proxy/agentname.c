@@ -1,5 +1,6 @@
 #include "proxy/agentname.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -49,6 +50,32 @@ agentname_cut_target(const struct target *target, struct target *rest,
                : target_set_host(rest, "localhost", 9, target->port))
         return false;
     strcpy(agent, found);
+    return true;
+}
+
+bool
+agentname_join_target(const struct target *target, const char *agent,
+                      struct target *whole)
+{
+    const bool is_addr = target->kind == TARGET_ADDR;
+    const char *host = target->name;
+    char text[ADDR_TEXT_MAX];
+    struct target made = {.kind = TARGET_NAME, .port = target->port};
+    size_t len;
+    int n;
+
+    if (is_addr) {
+        host = addr_format_host(&target->addr, text);
+        made.port = addr_port(&target->addr);
+    }
+    len = strlen(host);
+    if (!is_addr && len > 0 && host[len - 1] == '.')
+        len--;
+    n = snprintf(made.name, sizeof(made.name), "%.*s.%s%s", (int)len, host,
+                 agent, suffix);
+    if (n < 0 || (size_t)n >= sizeof(made.name))
+        return false;
+    *whole = made;
     return true;
 }
 

@@ -21,7 +21,8 @@ struct way_out {
     struct session *session;
     double until; /* when its time is over, while it is under way there */
     struct target target;            /* that the agent is asked for, where */
-    char agent[GRANT_AGENT_MAX + 1]; /* the session names it */
+    char agent[GRANT_AGENT_MAX + 1]; /* the session names it, */
+    bool is_named; /* and its client did, not the users file */
 };
 
 static void start(struct session *session);
@@ -208,6 +209,7 @@ choose_way(struct session *session, const struct target *target)
     way->dial.target = target;
     way->dial.agent = NULL;
     way->dial.listened = NULL;
+    way->is_named = false;
     session->leaves_by = settings->reverse_way;
     if (goal && goal->is_port) {
         way->dial.agent = goal->agent;
@@ -217,15 +219,37 @@ choose_way(struct session *session, const struct target *target)
                agentname_cut_target(target, &way->target, way->agent)) {
         way->dial.target = &way->target;
         way->dial.agent = way->agent;
+        way->is_named = true;
     } else if (*session->handshake->agent) {
         strcpy(way->agent, session->handshake->agent);
         way->dial.agent = way->agent;
+        way->is_named = !session->has_agent;
     } else {
         session->leaves_by =
             settings_way_of(settings, session->forward, target);
     }
     if (way->dial.agent)
         session->agent = strdup(way->dial.agent);
+}
+
+/* Whether a rule is against it. One that leaves through an agent which the
+ * client names is HOST.AGENT.culvert too, whichever way it has named it: who
+ * denies what is below that keeps others from the agent. */
+static bool
+is_denied(const struct session *session)
+{
+    const struct rules *rules = session->engine->settings->rules;
+    const struct dial *dial = &session->way->dial;
+    struct target whole;
+
+    /* What is behind a port of an agent's only the agent knows. */
+    if (dial->listened)
+        return false;
+    if (rules_judge(rules, dial->target, NULL) == RULE_DENIED)
+        return true;
+    return session->way->is_named && !rules_empty(rules) &&
+           (!agentname_join_target(dial->target, dial->agent, &whole) ||
+            rules_deny(rules, &whole));
 }
 
 static void
@@ -252,7 +276,6 @@ start_dial(struct session *session)
 void
 session_dial(struct session *session, const struct target *target)
 {
-    const struct rules *rules = session->engine->settings->rules;
     char text[TARGET_TEXT_MAX];
 
     session->target_text = strdup(target_format(target, text));
@@ -272,9 +295,7 @@ session_dial(struct session *session, const struct target *target)
         return;
     }
     choose_way(session, target);
-    /* What is behind a port of an agent's only the agent knows. */
-    if (!session->way->dial.listened &&
-        rules_judge(rules, session->way->dial.target, NULL) == RULE_DENIED) {
+    if (is_denied(session)) {
         free(session->way);
         session->way = NULL;
         session_refuse(session, ERR_DENIED, "denied by rule");

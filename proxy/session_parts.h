@@ -45,6 +45,7 @@ struct session {
     char *target_text;
     char *user;
     char *agent;    /* that the session itself chose, or NULL */
+    bool has_agent; /* by the users file */
     double started; /* clock_seconds() */
 
     struct session *prev;

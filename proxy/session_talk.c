@@ -36,8 +36,9 @@ find_agent(struct session *session)
     const struct shared *shared = session->engine->shared;
 
     if (hs->wants_agent && !*hs->agent && session->user)
-        verifier_find_agent(shared->verifier, (const uint8_t *)session->user,
-                            strlen(session->user), hs->agent);
+        session->has_agent = verifier_find_agent(
+            shared->verifier, (const uint8_t *)session->user,
+            strlen(session->user), hs->agent);
 }
 
 static void

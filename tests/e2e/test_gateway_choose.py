@@ -9,7 +9,7 @@ from gateway import (INSIDE, PAGES, PROGRAMS, WORDS, Gateway, Inner, agent,
                      start, take_line, word_of)
 from harness import check, equal, scaled, wait_until
 from origins import Echo
-from raw import REFUSED, Raw
+from raw import REFUSED, Raw, Refused
 from test_auth import HASHES
 from test_programs import curl
 from wire import (GREETED, GREETING, WITH_PASSWORD, check_echo, gone,
@@ -333,3 +333,30 @@ def test_frozen_one_of_two(t):
         served += 1
         sock.close()
     check(served >= 4, f"{served} of 6 were served")
+
+
+# --- who may choose it --------------------------------------------------------
+
+def test_denied_agent(t):
+    """By every way that a client has of naming it, and by logins as by clients
+    of our own; not where the command line or the users file says it."""
+    two = Two(t, "--deny", "*.HOME.culvert", via="home",
+              users=f"me:{SECRET}\nworker:{SECRET}:agent=home\n")
+    two.check("home", user="me", secret="secret")
+    two.check("home", user="worker", secret="secret")
+    two.check("office", user="me@office", secret="secret")
+    two.check("office", f"{INSIDE}.office.culvert", "me", "secret")
+    for host, user in ((INSIDE, "me@home"), (INSIDE, "worker@home"),
+                       (f"{INSIDE}.home.culvert", "me"), ("::1", "me@home"),
+                       ("home.culvert", "me"),
+                       (f"{INSIDE}.Home.culvert.", "me@office")):
+        equal(refusal(t, two.gateway.socks, host, WORDS, user, "secret"), 2,
+              f"code for {host} and {user}")
+    raw = Raw(t, two.gateway, "other")
+    raw.open(1, f"{INSIDE}.office.culvert", WORDS)
+    try:
+        raw.open(2, f"{INSIDE}.home.culvert", WORDS)
+    except Refused as refused:
+        equal(refused.reason, 1, "reason of a login")
+    else:
+        check(False, "a login came through home")

@@ -13,6 +13,19 @@ name(const char *host)
     return target;
 }
 
+static const char *
+join(const char *host, const char *agent)
+{
+    static char text[TARGET_TEXT_MAX];
+    struct target target = name(host);
+    struct target whole;
+
+    if (!agentname_join_target(&target, agent, &whole))
+        return "-";
+    cr_assert_eq(whole.kind, TARGET_NAME);
+    return target_format(&whole, text);
+}
+
 /* "HOST by AGENT", or "-". */
 static const char *
 cut(const char *host)
@@ -109,4 +122,23 @@ Test(agentname, user_with_a_nul_in_the_agent)
     cr_assert_eq(agentname_cut_user((const uint8_t *)"fred@ho\0me", 10, agent),
                  10);
     cr_assert_str_eq(agent, "?");
+}
+
+Test(agentname, target_and_agent_are_joined)
+{
+    cr_expect_str_eq(join("db", "home"), "db.home.culvert:80");
+    cr_expect_str_eq(join("db.", "home"), "db.home.culvert:80");
+    cr_expect_str_eq(join("10.0.0.1", "home"), "10.0.0.1.home.culvert:80");
+    cr_expect_str_eq(join("::1", "home"), "::1.home.culvert:80");
+}
+
+Test(agentname, what_is_too_long_is_not_joined)
+{
+    char host[TARGET_NAME_MAX + 1];
+
+    memset(host, 'x', sizeof(host));
+    host[TARGET_NAME_MAX] = 0;
+    cr_expect_str_eq(join(host, "a"), "-");
+    host[TARGET_NAME_MAX - strlen(".a.culvert")] = 0;
+    cr_expect_str_neq(join(host, "a"), "-");
 }

@@ -427,3 +427,25 @@ Test(rules, deny_all_is_what_permissions_are_taken_from)
     cr_expect_eq(rules_judge(rules, &target, NULL), RULE_DENIED);
     rules_destroy(rules);
 }
+
+static bool
+denies(struct rules *rules, const char *host)
+{
+    struct target target;
+    bool denied;
+
+    cr_assert_eq(target_set_host(&target, host, strlen(host), 80), ERR_OK);
+    denied = rules_deny(rules, &target);
+    rules_destroy(rules);
+    return denied;
+}
+
+Test(rules, denials_alone_deny_what_they_name)
+{
+    cr_expect(denies(RULES("-*.home.culvert"), "db.home.culvert"));
+    cr_expect(denies(RULES("-*.home.culvert", "+*"), "db.home.culvert"));
+    cr_expect_not(denies(RULES("-*.home.culvert"), "db.office.culvert"));
+    cr_expect_not(denies(RULES("+10.0.0.0/8"), "db.home.culvert"));
+    cr_expect_not(denies(RULES("-10.0.0.0/8"), "db.home.culvert"));
+    cr_expect_not(denies(RULES("-*"), "db.home.culvert"));
+}
