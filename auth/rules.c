@@ -75,6 +75,13 @@ rules_empty(const struct rules *rules)
            !rules->deny_rest;
 }
 
+/* Whether what is not permitted is denied. */
+static bool
+is_strict(const struct rules *rules)
+{
+    return rules->permitted.count > 0 || rules->deny_rest;
+}
+
 /* The best that any pattern says: yes before needs-address before no. */
 static enum pattern_match
 match_list(const struct pattern_list *patterns,
@@ -105,7 +112,7 @@ rules_judge(const struct rules *rules, const struct target *target,
     denied = match_list(&rules->denied, &subject);
     if (denied == PATTERN_YES)
         return RULE_DENIED;
-    if (rules->permitted.count > 0 || rules->deny_rest)
+    if (is_strict(rules))
         permitted = match_list(&rules->permitted, &subject);
     if (permitted == PATTERN_NO)
         return RULE_DENIED;
@@ -123,4 +130,15 @@ rules_deny(const struct rules *rules, const struct target *target)
         return false;
     pattern_subject_set(&subject, target, NULL);
     return match_list(&rules->denied, &subject) == PATTERN_YES;
+}
+
+bool
+rules_permit(const struct rules *rules, const struct target *target)
+{
+    struct pattern_subject subject;
+
+    if (!is_strict(rules))
+        return true;
+    pattern_subject_set(&subject, target, NULL);
+    return match_list(&rules->permitted, &subject) == PATTERN_YES;
 }

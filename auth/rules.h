@@ -63,4 +63,8 @@ enum rule_verdict rules_judge(const struct rules *rules,
  * denies all that is not permitted is not looked at. */
 bool rules_deny(const struct rules *rules, const struct target *target);
 
+/* Whether a target is permitted as it was asked for, whatever is denied; all
+ * are where nothing says what is permitted. */
+bool rules_permit(const struct rules *rules, const struct target *target);
+
 #endif

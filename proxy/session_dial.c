@@ -232,6 +232,26 @@ choose_way(struct session *session, const struct target *target)
         session->agent = strdup(way->dial.agent);
 }
 
+/* Whether rules permit a target. Where plain TCP leaves from here each address
+ * is judged before it is tried; what a name leads to elsewhere is not known,
+ * and an address that nobody sees permits nothing. */
+static bool
+is_permitted(const struct session *session, const struct target *target)
+{
+    const struct rules *rules = session->engine->settings->rules;
+
+    switch (rules_judge(rules, target, NULL)) {
+    case RULE_ALLOWED:
+        return true;
+    case RULE_DENIED:
+        return false;
+    case RULE_NEEDS_ADDR:
+        break;
+    }
+    return session->leaves_by == SETTINGS_WAY_TCP ||
+           rules_permit(rules, target);
+}
+
 /* Whether a rule is against it. One that leaves through an agent which the
  * client names is HOST.AGENT.culvert too, whichever way it has named it: who
  * denies what is below that keeps others from the agent. */
@@ -245,7 +265,7 @@ is_denied(const struct session *session)
     /* What is behind a port of an agent's only the agent knows. */
     if (dial->listened)
         return false;
-    if (rules_judge(rules, dial->target, NULL) == RULE_DENIED)
+    if (!is_permitted(session, dial->target))
         return true;
     return session->way->is_named && !rules_empty(rules) &&
            (!agentname_join_target(dial->target, dial->agent, &whole) ||

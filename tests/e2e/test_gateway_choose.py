@@ -335,6 +335,20 @@ def test_frozen_one_of_two(t):
     check(served >= 4, f"{served} of 6 were served")
 
 
+# --- what rules can know -------------------------------------------------------
+
+def test_networks_and_names(t):
+    """What a name leads to only the agent sees: a network permits none."""
+    two = Two(t, "--permit", "10.0.0.0/8", "--permit", "www.inner.test",
+              via="home")
+    two.check("home")
+    two.check("home", "www.inner.test")
+    two.check("office", f"{INSIDE}.office.culvert")
+    for host in ("inner.test", "localhost", "inner.test.office.culvert"):
+        equal(refusal(t, two.gateway.socks, host, WORDS), 2,
+              f"code for {host}")
+
+
 # --- who may choose it --------------------------------------------------------
 
 def test_denied_agent(t):

@@ -428,16 +428,31 @@ Test(rules, deny_all_is_what_permissions_are_taken_from)
     rules_destroy(rules);
 }
 
+typedef bool (*judge_half)(const struct rules *rules,
+                           const struct target *target);
+
+static bool
+is_so(judge_half half, struct rules *rules, const char *host)
+{
+    struct target target;
+    bool so;
+
+    cr_assert_eq(target_set_host(&target, host, strlen(host), 80), ERR_OK);
+    so = half(rules, &target);
+    rules_destroy(rules);
+    return so;
+}
+
 static bool
 denies(struct rules *rules, const char *host)
 {
-    struct target target;
-    bool denied;
+    return is_so(rules_deny, rules, host);
+}
 
-    cr_assert_eq(target_set_host(&target, host, strlen(host), 80), ERR_OK);
-    denied = rules_deny(rules, &target);
-    rules_destroy(rules);
-    return denied;
+static bool
+permits(struct rules *rules, const char *host)
+{
+    return is_so(rules_permit, rules, host);
 }
 
 Test(rules, denials_alone_deny_what_they_name)
@@ -448,4 +463,16 @@ Test(rules, denials_alone_deny_what_they_name)
     cr_expect_not(denies(RULES("+10.0.0.0/8"), "db.home.culvert"));
     cr_expect_not(denies(RULES("-10.0.0.0/8"), "db.home.culvert"));
     cr_expect_not(denies(RULES("-*"), "db.home.culvert"));
+}
+
+Test(rules, permissions_alone_permit_what_they_name)
+{
+    cr_expect(permits(rules_create(), "db"));
+    cr_expect(permits(RULES("-10.0.0.0/8"), "db"));
+    cr_expect(permits(RULES("+10.0.0.0/8", "+db"), "db"));
+    cr_expect(permits(RULES("+10.0.0.0/8"), "10.0.0.1"));
+    cr_expect(permits(RULES("-10.0.0.0/8", "+:80"), "db"));
+    cr_expect_not(permits(RULES("+10.0.0.0/8"), "db"));
+    cr_expect_not(permits(RULES("+10.0.0.0/8"), "11.0.0.1"));
+    cr_expect_not(permits(RULES("-*"), "db"));
 }
