@@ -43,7 +43,8 @@ on_alive(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     if (silence >= sshalive_patience(link) - 0.01 && link->probes > 0) {
         sshlink_fail(link, ERR_TIMED_OUT,
-                     "nothing was heard from the server for %.0f s", silence);
+                     "nothing was heard from the %s for %.0f s",
+                     sshend_peer_word(link), silence);
         return;
     }
     if (silence >= due - 0.01) {
