@@ -143,6 +143,8 @@ on_arrived(void *arg, struct sshserver_login *login)
     struct gateway *gateway = arg;
     const char *agent = grant_agent(login->grant);
     char other[REGISTRY_NAME_MAX + 1];
+    struct log_word user;
+    struct log_word name;
 
     if (agent) {
         registry_add(gateway->registry, login, agent);
@@ -154,7 +156,7 @@ on_arrived(void *arg, struct sshserver_login *login)
         log_write(LOG_WARN,
                   "a login as %s has no agent=, and that is the agent of "
                   "another: it is called %s",
-                  login->user, other);
+                  log_word(&user, login->user), log_word(&name, other));
         registry_add(gateway->registry, login, other);
     } else {
         registry_add(gateway->registry, login, login->user);

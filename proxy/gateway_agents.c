@@ -39,6 +39,8 @@ on_direct(void *arg, unsigned worker, const struct registry_direct *direct)
     const struct session_aim aim = {
         .target = &target, .user = direct->name, .owner = direct->owner};
     const char *why = judge_direct(gateway, engine, direct, &target);
+    struct log_word name;
+    struct log_word host;
 
     if (!why) {
         session_start_at(engine, &gateway->direct_forward, direct->stream,
@@ -46,7 +48,8 @@ on_direct(void *arg, unsigned worker, const struct registry_direct *direct)
         return;
     }
     log_limited(&engine->refusals, LOG_WARN, "agent %s: %s:%u refused: %s",
-                direct->name, direct->host, direct->port, why);
+                log_word(&name, direct->name), log_word(&host, direct->host),
+                direct->port, why);
     stream_close(direct->stream, STREAM_ABORT);
 }
 

@@ -473,6 +473,28 @@ def test_culvert_that_is_frozen(t):
 
 # --- names --------------------------------------------------------------------
 
+def test_names_that_forge(t):
+    """A user name may be anything: no line of the log is another's event."""
+    gateway = Gateway(t, options='permitopen="localhost:1"')
+    name = "time=2026-01-01T00:00:00.000Z name=home state=left reason=x"
+    raw = Raw(t, gateway, name)
+    peer = session(raw, 1)
+    raw.send(REQUEST, peer, string("exec"), False, string("id"))
+    for host in ("x", "x name=home", "x\x9by"):
+        try:
+            raw.open(2, host, 80)
+        except Failed:
+            continue
+        check(False, f"a channel to {host!r}")
+    equal(raw.listen(80, "x name=home"), None, "port")
+    gateway.proxy.wait_line("may not listen")
+    for line in gateway.proxy.lines():
+        check("name=home" not in line.replace(f'"{name}"', "")
+              .replace('"x name=home"', ""), line)
+        check("\x9b" not in line, line)
+
+
+
 def test_name_of_another_key(t):
     """A key without agent= that comes in by a name which another has by its
     agent=: it is not that agent."""

@@ -35,6 +35,25 @@ send_values(const char *first, const char *second)
     log_send(&event);
 }
 
+Test(log, word_of_a_peer_is_quoted_where_it_could_be_more)
+{
+    struct log_word word;
+    char value[600];
+
+    cr_expect_str_eq(log_word(&word, "home"), "home");
+    cr_expect_str_eq(log_word(&word, ""), "\"\"");
+    cr_expect_str_eq(log_word(&word, "a=b"), "\"a=b\"");
+    cr_expect_str_eq(log_word(&word, "a\n\"b\x9b"), "\"a\\x0a\\\"b\\x9b\"");
+    memset(value, 'x', sizeof(value));
+    value[sizeof(word.text) - 1] = 0;
+    cr_expect_str_eq(log_word(&word, value), value);
+    value[sizeof(word.text) - 1] = 'x';
+    value[sizeof(value) - 1] = 0;
+    log_word(&word, value);
+    cr_expect_eq(strlen(word.text), sizeof(word.text) - 1);
+    cr_expect_str_eq(word.text + sizeof(word.text) - 4, "...");
+}
+
 Test(log, text_event_has_fields_in_order)
 {
     struct log_sink *sink = log_sink_new(LOG_INFO, LOG_TEXT);

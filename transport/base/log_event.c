@@ -190,3 +190,26 @@ log_seconds(struct log_event *event, const char *name, uint64_t ms)
     event_puts(event, digits);
     end_field(event, mark);
 }
+
+const char *
+log_word(struct log_word *word, const char *value)
+{
+    static const char cut[] = "...";
+    struct log_event event;
+
+    event.format = LOG_TEXT;
+    event.len = 0;
+    event.full = false;
+    if (is_plain(value))
+        event_puts(&event, value);
+    else
+        event_put_quoted(&event, value);
+    if (event.full || event.len >= sizeof(word->text)) {
+        event.len = sizeof(word->text) - sizeof(cut);
+        memcpy(event.text + event.len, cut, sizeof(cut) - 1);
+        event.len += sizeof(cut) - 1;
+    }
+    memcpy(word->text, event.text, event.len);
+    word->text[event.len] = 0;
+    return word->text;
+}

@@ -44,4 +44,13 @@ void log_number(struct log_event *event, const char *name, uint64_t value);
 /* Seconds with three decimals, from milliseconds. */
 void log_seconds(struct log_event *event, const char *name, uint64_t ms);
 
+/* A peer's word for a message (log_write): as it is, or quoted and escaped as
+ * log_string does it; cut where it is long. */
+struct log_word {
+    char text[256];
+};
+
+/* Lends word's text. */
+const char *log_word(struct log_word *word, const char *value);
+
 #endif

@@ -81,11 +81,12 @@ static void
 on_offered(void *arg, const struct sshlink_offer *offer)
 {
     struct agent *agent = arg;
+    struct log_word name;
 
     if (sshlink_streams(agent->link) > CHANNELS_MAX) {
         log_limited(&agent->complaints, LOG_WARN,
                     "agent %s: more than %d channels; others are refused",
-                    agent->name, CHANNELS_MAX);
+                    log_word(&name, agent->name), CHANNELS_MAX);
         stream_close(offer->stream, STREAM_ABORT);
         return;
     }
@@ -158,10 +159,12 @@ agent_start(struct member *member, struct sshserver_login *login,
         .session_closed = on_session_closed,
         .arg = agent,
     };
+    struct log_word word;
     enum err err;
 
     if (!agent) {
-        log_write(LOG_ERROR, "agent %s: %s", name, err_text(ERR_NO_MEMORY));
+        log_write(LOG_ERROR, "agent %s: %s", log_word(&word, name),
+                  err_text(ERR_NO_MEMORY));
         ops->release(registry->config.arg, login->grant);
         sshserver_login_drop(login);
         return;
@@ -171,7 +174,8 @@ agent_start(struct member *member, struct sshserver_login *login,
     sshserver_login_drop(login);
     err = sshlink_create(&config, &agent->link);
     if (err) {
-        log_write(LOG_ERROR, "agent %s: %s", name, err_text(err));
+        log_write(LOG_ERROR, "agent %s: %s", log_word(&word, name),
+                  err_text(err));
         ops->release(registry->config.arg, agent->grant);
         free(agent);
         return;

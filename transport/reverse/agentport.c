@@ -87,6 +87,7 @@ static void
 start_accepting(struct claim *claim)
 {
     struct agentport *port = claim->port;
+    struct log_word name;
 
     for (unsigned i = 0; i < port->sockets; i++) {
         claim->acceptors[i] = (struct acceptor){
@@ -96,8 +97,9 @@ start_accepting(struct claim *claim)
         };
         if (acceptor_start(&claim->acceptors[i], claim->agent->member->worker,
                            port->fds[i]))
-            log_write(LOG_ERROR, "agent %s: port %u: %s", claim->agent->name,
-                      port->number, err_text(ERR_NO_DESCRIPTORS));
+            log_write(LOG_ERROR, "agent %s: port %u: %s",
+                      log_word(&name, claim->agent->name), port->number,
+                      err_text(ERR_NO_DESCRIPTORS));
     }
 }
 
@@ -205,9 +207,14 @@ static void
 log_refusal(struct agent *agent, const struct sshlink_asked *asked,
             const char *why)
 {
+    struct log_word name;
+    struct log_word address;
+
     log_limited(&agent->complaints, LOG_WARN,
-                "agent %s: may not listen on %s:%u: %s", agent->name,
-                *asked->address ? asked->address : "*", asked->port, why);
+                "agent %s: may not listen on %s:%u: %s",
+                log_word(&name, agent->name),
+                log_word(&address, *asked->address ? asked->address : "*"),
+                asked->port, why);
 }
 
 static void

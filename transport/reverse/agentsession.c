@@ -124,6 +124,7 @@ agentsession_asked(struct agent *agent, struct stream *stream,
                    enum sshlink_request request)
 {
     struct agentsession *session = stream->owner;
+    struct log_word name;
 
     switch (request) {
     case SSHLINK_PTY:
@@ -138,7 +139,8 @@ agentsession_asked(struct agent *agent, struct stream *stream,
         return true;
     case SSHLINK_EXEC:
         log_limited(&agent->complaints, LOG_INFO,
-                    "agent %s: wants to run something: refused", agent->name);
+                    "agent %s: wants to run something: refused",
+                    log_word(&name, agent->name));
         /* Some clients ask without wanting an answer. */
         session->is_over = true;
         stream_want(stream, STREAM_READABLE | STREAM_WRITABLE);

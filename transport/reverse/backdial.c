@@ -6,9 +6,11 @@
  * away; it is read to the byte, as the target's own bytes are behind it. A
  * stock ssh says success before it knows; what becomes of it then is an end.
  * Agents of ours are known by a method that only they choose, and their codes
- * are true. * What is behind a port the protocol does not say. One that does
- * not answer as SOCKS would is not asked again for a while; once one has, what
- * goes wrong is the target's. */
+ * are true.
+ *
+ * What is behind a port the protocol does not say. One that does not answer as
+ * SOCKS would is not asked again for a while; once one has, what goes wrong is
+ * the target's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,18 +161,12 @@ is_known(const struct backdial *each)
     return each->claim && each->claim->nature == CLAIM_SOCKS;
 }
 
-/* Whether there are agents, and none of their ports would do: to wait is of no
- * use. */
-static bool
-has_only_fixed(const struct backdial *each)
-{
-    return registry_is_deaf(each->member->registry, each->name);
-}
-
 /* That is no SOCKS; or err, where it has been before. */
 static void
 mistake(struct backdial *each, enum err err)
 {
+    struct log_word name;
+
     if (is_known(each)) {
         finish(each, err);
         return;
@@ -178,11 +174,13 @@ mistake(struct backdial *each, enum err err)
     log_limited(&each->agent->complaints, LOG_WARN,
                 "agent %s: nothing that speaks SOCKS is behind %s:%u (%s); ssh "
                 "-R PORT, without a target, has it",
-                each->agent->name, *each->listened ? each->listened : "*",
-                each->port, err_text(err));
+                log_word(&name, each->agent->name),
+                *each->listened ? each->listened : "*", each->port,
+                err_text(err));
     note_other(each, CLAIM_FIXED, WRONG_SECONDS);
     leave(each);
-    if (has_only_fixed(each))
+    /* To wait is of no use then. */
+    if (registry_is_deaf(each->member->registry, each->name))
         end_later(each, ERR_TRANSPORT_DOWN);
     else
         wait_again(each);
@@ -378,7 +376,8 @@ backdial_start(struct member *member, const char *name, struct dial *dial)
     agent = find_agent(each, &claim, &is_here);
     if (is_here)
         enter(each, agent, claim);
-    else if (!agent && !dial->listened && has_only_fixed(each))
+    else if (!agent && !dial->listened &&
+             registry_is_deaf(member->registry, name))
         end_later(each, ERR_TRANSPORT_DOWN);
     else
         wait_again(each);
