@@ -88,6 +88,11 @@ parse_key(struct key *key, char *text, const struct textfile_spot *spot)
     if (!keyblob_is_type(text, type_len))
         return textfile_fail(spot, "no type of key that is supported behind "
                                    "the options");
+    /* libssh does not look, and shows nobody what the signature says. */
+    if (keyblob_is_fido(text, type_len) && !key->options.untouched)
+        return textfile_fail(spot, "whether a FIDO key was touched is not "
+                                   "looked at: its options have to have "
+                                   "no-touch-required");
     err = keyblob_decode(text, type_len, at, strcspn(at, " \t"), &key->blob,
                          &key->len, &why);
     return err == ERR_MALFORMED ? textfile_fail(spot, "%s", why) : err;

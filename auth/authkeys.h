@@ -19,7 +19,8 @@ struct authkeys;
  * expiry-time=, our agent=; those that take something from who has nothing, and
  * the like, are accepted). Returns ERR_OK and gives *keys (authkeys_unref);
  * else an error and "FILE:LINE: what is wrong" (or "FILE: why") in message, of
- * size bytes: an option that is unknown or that we can't keep to is one, as is
+ * size bytes: an option that is unknown or that we can't keep to is one, as are
+ * a FIDO key without no-touch-required, whose touch nobody looks at, and
  * a file that others may write to. One without a key is none. */
 enum err authkeys_load(const char *path, struct authkeys **keys, char *message,
                        size_t size);

@@ -18,6 +18,7 @@ enum effect {
     EFFECT_FROM,
     EFFECT_EXPIRY,
     EFFECT_AGENT,
+    EFFECT_UNTOUCHED,
     EFFECT_REFUSED, /* an error; the option's why says which */
 };
 
@@ -46,7 +47,7 @@ static const struct option table[] = {
     {"no-X11-forwarding", EFFECT_NONE, false, false, NULL},
     {"user-rc", EFFECT_NONE, false, false, NULL},
     {"no-user-rc", EFFECT_NONE, false, false, NULL},
-    {"no-touch-required", EFFECT_NONE, false, false, NULL},
+    {"no-touch-required", EFFECT_UNTOUCHED, false, false, NULL},
     {"command", EFFECT_NONE, true, true, NULL},
     {"environment", EFFECT_NONE, true, false, NULL},
     {"principals", EFFECT_NONE, true, true, NULL},
@@ -185,6 +186,9 @@ apply(struct authkeys_options *options, const struct option *option,
         return set_expiry(options, value, why);
     case EFFECT_AGENT:
         return set_agent(options, value, why);
+    case EFFECT_UNTOUCHED:
+        options->untouched = true;
+        return ERR_OK;
     case EFFECT_REFUSED:
         break;
     }

@@ -2,6 +2,7 @@
 #ifndef CULVERT_AUTH_AUTHKEYS_OPTION_H
 #define CULVERT_AUTH_AUTHKEYS_OPTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@ struct authkeys_options {
     struct grant *grant;
     struct keyfrom *from; /* NULL: from everywhere */
     time_t expires;       /* the last second; 0: never */
+    bool untouched;       /* a FIDO key need not have been touched */
 };
 
 /* How many of the bytes at text are options: up to the first blank out of

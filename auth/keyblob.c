@@ -49,6 +49,14 @@ keyblob_is_type(const char *word, size_t len)
     return find_kind(word, len) != NULL;
 }
 
+bool
+keyblob_is_fido(const char *word, size_t len)
+{
+    const struct kind *kind = find_kind(word, len);
+
+    return kind && kind->fido;
+}
+
 /* Lends a string of RFC 4251 5, or NULL. */
 static const uint8_t *
 read_string(struct reader *reader, size_t *len)

@@ -15,6 +15,9 @@
 /* Whether a word of len bytes is the name of a type that is known. */
 bool keyblob_is_type(const char *word, size_t len);
 
+/* Whether that is a type of FIDO keys. */
+bool keyblob_is_fido(const char *word, size_t len);
+
 /* Decodes base64 and looks at the form of the key: all of it must be there, be
  * of the type that was said, and have nothing behind it, so that a key cut
  * short by a paste is found when the file is read. Whether a point is on its

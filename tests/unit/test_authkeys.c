@@ -25,14 +25,15 @@ has(const struct authkeys *keys, const char *base64)
 
 Test(authkeys, every_type_of_key_is_known)
 {
-    struct authkeys *keys =
-        authkeys_of("ssh-ed25519 " PUBKEY_ED25519 "\n"
-                    "ecdsa-sha2-nistp256 " PUBKEY_P256 "\n"
-                    "ecdsa-sha2-nistp384 " PUBKEY_P384 "\n"
-                    "ecdsa-sha2-nistp521 " PUBKEY_P521 "\n"
-                    "ssh-rsa " PUBKEY_RSA "\n"
-                    "sk-ssh-ed25519@openssh.com " PUBKEY_SK_ED25519 "\n"
-                    "sk-ecdsa-sha2-nistp256@openssh.com " PUBKEY_SK_P256 "\n");
+    struct authkeys *keys = authkeys_of(
+        "ssh-ed25519 " PUBKEY_ED25519 "\n"
+        "ecdsa-sha2-nistp256 " PUBKEY_P256 "\n"
+        "ecdsa-sha2-nistp384 " PUBKEY_P384 "\n"
+        "ecdsa-sha2-nistp521 " PUBKEY_P521 "\n"
+        "ssh-rsa " PUBKEY_RSA "\n"
+        "no-touch-required sk-ssh-ed25519@openssh.com " PUBKEY_SK_ED25519 "\n"
+        "no-touch-required sk-ecdsa-sha2-nistp256@openssh.com " PUBKEY_SK_P256
+        "\n");
 
     cr_expect_eq(authkeys_count(keys), 7);
     cr_expect(has(keys, PUBKEY_ED25519));
@@ -183,6 +184,18 @@ Test(authkeys, file_without_a_key_lets_nobody_in)
     }
 }
 
+Test(authkeys, touch_of_a_fido_key_cannot_be_asked_for)
+{
+    static const char touch[] =
+        "f:1: whether a FIDO key was touched is not looked "
+        "at: its options have to have "
+        "no-touch-required";
+
+    expect_fault("sk-ssh-ed25519@openssh.com " PUBKEY_SK_ED25519, touch);
+    expect_fault("restrict sk-ecdsa-sha2-nistp256@openssh.com " PUBKEY_SK_P256,
+                 touch);
+}
+
 Test(authkeys, broken_keys_are_errors)
 {
     static const char base64[] = "f:1: the key is not base64, or cut short";
@@ -200,7 +213,8 @@ Test(authkeys, broken_keys_are_errors)
     expect_fault("ssh-ed25519 " PUBKEY_BAD_TAIL, broken);
     expect_fault("ecdsa-sha2-nistp256 " PUBKEY_BAD_CURVE, broken);
     expect_fault("ecdsa-sha2-nistp256 " PUBKEY_BAD_POINT, broken);
-    expect_fault("sk-ssh-ed25519@openssh.com " PUBKEY_BAD_SK, broken);
+    expect_fault("no-touch-required sk-ssh-ed25519@openssh.com " PUBKEY_BAD_SK,
+                 broken);
     expect_fault("ssh-rsa " PUBKEY_BAD_RSA_NEGATIVE, broken);
 }
 
