@@ -476,3 +476,18 @@ def test_agent_whose_target_refuses(t):
         echo = t.server(Echo, port=near)
         check_echo(t.socket(("127.0.0.1", port)))
         echo.close()
+
+
+def test_older_session_that_asks_last(t):
+    """It has the port's clients, as the log says; then the other again."""
+    gateway = Gateway(t)
+    older, newer = Raw(t, gateway), Raw(t, gateway)
+    port = newer.listen()
+    check(older.listen(port), "the port is refused")
+    gateway.wait_event(state="displaced", port=str(port))
+    t.socket(("127.0.0.1", port))
+    older.wait(lambda: older.opened, "a channel to the one that asked last")
+    equal(newer.opened, {}, "channels to the other")
+    check(older.cancel(port), "its end is refused")
+    t.socket(("127.0.0.1", port))
+    newer.wait(lambda: newer.opened, "a channel to the other")

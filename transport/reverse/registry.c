@@ -234,9 +234,18 @@ load_of(const struct agent *agent)
            atomic_load_explicit(&agent->load.opening, memory_order_relaxed);
 }
 
-/* Whether one is the better choice; the newer comes first, and stays where they
- * are alike: an older one may be a dead one. A port's clients go to the newest
- * of those that asked for it. */
+/* Whether a port was asked for by one after the other. */
+static bool
+is_newer(const struct claim *one, const struct claim *other)
+{
+    while (one && one != other)
+        one = one->port_next;
+    return one != NULL;
+}
+
+/* Whether one is the better choice; the agent that came in last comes first,
+ * and stays where they are alike: an older one may be a dead one. A port's
+ * clients go to the one that asked for it last. */
 static bool
 is_better(const struct claim *one, const struct claim *other,
           const struct registry_ask *ask)
@@ -248,7 +257,7 @@ is_better(const struct claim *one, const struct claim *other,
     if (one_owes != other_owes)
         return other_owes;
     if (ask->listened)
-        return false;
+        return is_newer(one, other);
     if (one_silent != (rank_of(other) == RANK_SILENT))
         return !one_silent;
     return load_of(one->agent) < load_of(other->agent);
