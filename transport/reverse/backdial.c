@@ -161,6 +161,15 @@ is_known(const struct backdial *each)
     return each->claim && each->claim->nature == CLAIM_SOCKS;
 }
 
+/* Whether there are agents, and none of their ports would do: to wait is of no
+ * use. */
+static bool
+has_only_fixed(const struct backdial *each)
+{
+    return !is_raw(each) &&
+           registry_is_deaf(each->member->registry, each->name);
+}
+
 /* That is no SOCKS; or err, where it has been before. */
 static void
 mistake(struct backdial *each, enum err err)
@@ -376,8 +385,7 @@ backdial_start(struct member *member, const char *name, struct dial *dial)
     agent = find_agent(each, &claim, &is_here);
     if (is_here)
         enter(each, agent, claim);
-    else if (!agent && !dial->listened &&
-             registry_is_deaf(member->registry, name))
+    else if (!agent && has_only_fixed(each))
         end_later(each, ERR_TRANSPORT_DOWN);
     else
         wait_again(each);
@@ -393,12 +401,6 @@ is_mute(const struct backdial *each, double now)
     return each->stage == BACKDIAL_TALKING && !is_raw(each) &&
            !each->talk.is_socks && !is_known(each) &&
            now - each->talking > MUTE_SECONDS + 3 * path;
-}
-
-static bool
-has_other(const struct backdial *each)
-{
-    return registry_has_other(each->member->registry, each->name, each->claim);
 }
 
 void
@@ -427,13 +429,14 @@ backdial_settle(struct member *member)
         bool is_here = false;
         struct agent *agent = find_agent(each, &claim, &is_here);
 
-        if (!agent)
+        /* One that had an agent waits for that to come again. */
+        if (!agent && (each->dial->lost_ > 0 || !has_only_fixed(each)))
             continue;
         leave(each);
         if (is_here)
             enter(each, agent, claim);
         else
-            end_later(each, ERR_AGAIN);
+            end_later(each, agent ? ERR_AGAIN : ERR_TRANSPORT_DOWN);
     }
 }
 
@@ -478,7 +481,8 @@ backdial_look(struct agent *agent)
         struct claim *claim = NULL;
         bool is_here;
 
-        if (is_mute(each, now) && has_other(each)) {
+        if (is_mute(each, now) &&
+            registry_has_other(agent->registry, each->name, each->claim)) {
             note_other(each, CLAIM_SILENT, SILENT_SECONDS);
             leave(each);
             wait_again(each);
