@@ -298,13 +298,9 @@ sshserver_bed_connect(struct sshserver_bed *bed, unsigned from)
     return NULL;
 }
 
+/* No ssh_disconnect, after which it depends whether the descriptor is open. */
 void
 sshserver_bed_hang_up(ssh_session session)
 {
-    int fd = ssh_get_fd(session);
-
-    ssh_disconnect(session);
     ssh_free(session);
-    if (fd >= 0)
-        close(fd);
 }

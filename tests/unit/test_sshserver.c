@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -105,6 +106,35 @@ Test(sshserver, what_is_asked_for_after_the_login_waits_in_the_session)
     ssh_message_free(message);
     sshserver_bed_drop(&bed, login);
     sshserver_bed_hang_up(client);
+    sshserver_bed_end(&bed);
+}
+
+/* libssh closes the descriptor where it can't write its last word, and by then
+ * its number may be somebody else's. */
+Test(sshserver, a_login_that_is_dropped_closes_its_descriptor_once)
+{
+    const struct linger reset = {.l_onoff = 1};
+    struct sshserver_bed bed;
+    struct sshserver_login *login;
+    ssh_session client;
+    struct pollfd end = {.events = POLLIN};
+    int fd;
+
+    sshserver_bed_start(&bed, 1, NULL);
+    client = sshserver_bed_connect(&bed, 1);
+    cr_assert_eq(ssh_userauth_publickey(client, NULL, bed.good),
+                 SSH_AUTH_SUCCESS);
+    login = sshserver_bed_wait(&bed);
+    cr_assert(login);
+    end.fd = fd = ssh_get_fd(login->session);
+    setsockopt(ssh_get_fd(client), SOL_SOCKET, SO_LINGER, &reset,
+               sizeof(reset));
+    ssh_free(client);
+    cr_assert_eq(poll(&end, 1, (int)LOOP_PATIENCE_SECONDS * 1000), 1);
+    errno = 0;
+    sshserver_bed_drop(&bed, login);
+    cr_expect_neq(errno, EBADF);
+    cr_expect_lt(fcntl(fd, F_GETFD), 0);
     sshserver_bed_end(&bed);
 }
 

@@ -379,7 +379,8 @@ create(const struct sshlink_config *config)
 }
 
 /* ssh_disconnect leaves a descriptor open that was given to the session, as
- * ours are, and forgets it. */
+ * ours are, and forgets it; but where it can't write its last word it closes
+ * it. So the session is attached still: then that is always taken. */
 static void
 end_session(ssh_session session)
 {
@@ -420,7 +421,7 @@ sshlink_create(const struct sshlink_config *config, struct sshlink **result)
 fail:
     if (link && link->event)
         ssh_event_free(link->event);
-    end_session(config->session);
+    ssh_free(config->session); /* with its descriptor */
     free(link);
     return err;
 }

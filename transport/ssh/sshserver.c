@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "transport/ssh/sshserver_parts.h"
 
@@ -106,15 +105,12 @@ sshserver_destroy(struct sshserver *server)
     free(server);
 }
 
+/* No ssh_disconnect: that leaves a descriptor open which was given to the
+ * session, as this one is, but where it can't write its last word; then it has
+ * been closed, and who closes it once more may close another's. */
 void
 sshserver_login_drop(struct sshserver_login *login)
 {
-    int fd = login->session ? ssh_get_fd(login->session) : -1;
-
-    if (login->session)
-        ssh_disconnect(login->session);
-    ssh_free(login->session);
-    if (fd >= 0)
-        close(fd);
+    ssh_free(login->session); /* with its descriptor */
     free(login);
 }
