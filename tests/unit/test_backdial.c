@@ -232,6 +232,28 @@ Test(backdial, to_a_port_goes_to_who_has_that)
     agent_bed_end(&bed);
 }
 
+/* Its client was accepted by one that has left since. */
+Test(backdial, to_a_port_goes_to_who_has_that_by_another_word)
+{
+    struct agent_bed bed;
+    struct ask ask;
+
+    agent_bed_start(&bed, REGISTRY_BIND_LOOPBACK);
+    agent_bed_claim(agent_bed_add(&bed, "home", 1), "");
+    prepare(&ask);
+    ask.dial.listened = "localhost";
+    ask.dial.listened_port = bed.port;
+    begin(&bed, &ask);
+    expect(&bed, &ask, ERR_AGAIN);
+    prepare(&ask);
+    ask.dial.listened = "127.0.0.1";
+    ask.dial.listened_port = bed.port;
+    begin(&bed, &ask);
+    expect_wait(&bed, &ask);
+    backdial_cancel(bed.members[0], &ask.dial);
+    agent_bed_end(&bed);
+}
+
 Test(backdial, to_a_path_is_refused)
 {
     struct agent_bed bed;

@@ -42,6 +42,18 @@ agentbind_find(struct agentport *port, enum registry_bind bind,
     }
 }
 
+bool
+agentbind_is_same(const struct agentport *a, const struct agentport *b)
+{
+    if (a->number != b->number || b->number == 0 ||
+        a->asked_count != b->asked_count)
+        return false;
+    for (unsigned i = 0; i < a->asked_count; i++)
+        if (!addr_same_host(&a->asked[i], &b->asked[i]))
+            return false;
+    return true;
+}
+
 /* --- sockets -------------------------------------------------------------- */
 
 void

@@ -22,20 +22,6 @@ static void on_settle(struct mail *mail);
 
 /* --- which is which ------------------------------------------------------- */
 
-/* Whether both listen at the same addresses, as far as this machine has them.
- */
-static bool
-is_same_place(const struct agentport *a, const struct agentport *b)
-{
-    if (a->number != b->number || b->number == 0 ||
-        a->asked_count != b->asked_count)
-        return false;
-    for (unsigned i = 0; i < a->asked_count; i++)
-        if (!addr_same_host(&a->asked[i], &b->asked[i]))
-            return false;
-    return true;
-}
-
 /* Each has an acceptor, which takes a descriptor of its own. */
 static long long
 descriptors_of(const struct agentport *port)
@@ -50,7 +36,7 @@ find_port(struct registry *registry, const struct agentport *wanted)
     struct agentport *each;
 
     DL_FOREACH (registry->ports, each)
-        if (is_same_place(each, wanted))
+        if (agentbind_is_same(each, wanted))
             return each;
     return NULL;
 }

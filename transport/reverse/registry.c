@@ -151,15 +151,28 @@ rank_of(const struct claim *claim)
     return claim->nature == CLAIM_SILENT ? RANK_SILENT : RANK_NONE;
 }
 
+/* Others may have asked for the same port by another word: "" and "localhost"
+ * can lead to the same sockets. */
+static bool
+is_listened(const struct claim *claim, const struct registry_ask *ask)
+{
+    enum registry_bind bind = claim->agent->registry->config.bind;
+    struct agentport place = {.number = ask->port};
+
+    if (claim->port->number != ask->port)
+        return false;
+    if (strcmp(claim->address, ask->listened) == 0)
+        return true;
+    agentbind_find(&place, bind, ask->listened);
+    return agentbind_is_same(claim->port, &place);
+}
+
 static bool
 is_asked_for(const struct claim *claim, const struct registry_ask *ask)
 {
     if (claim->is_over)
         return false;
-    if (!ask->listened)
-        return rank_of(claim) > RANK_NONE;
-    return claim->port->number == ask->port &&
-           strcmp(claim->address, ask->listened) == 0;
+    return ask->listened ? is_listened(claim, ask) : rank_of(claim) > RANK_NONE;
 }
 
 /* The best of the agent's ports that the asker could use, or NULL. */

@@ -224,6 +224,10 @@ void agent_end(struct agent *agent, const char *state, const char *reason);
 void agentbind_find(struct agentport *port, enum registry_bind bind,
                     const char *asked);
 
+/* Whether both listen at the same addresses, as far as this machine has them.
+ */
+bool agentbind_is_same(const struct agentport *a, const struct agentport *b);
+
 /* Makes a port of what is wanted, with its sockets. */
 enum err agentbind_open(struct agentport *port, const struct agentport *wanted);
 
