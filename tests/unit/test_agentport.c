@@ -266,6 +266,19 @@ Test(agentport, one_that_drains_has_it_no_more)
     agent_bed_end(&bed);
 }
 
+Test(agentport, one_that_drains_is_granted_none)
+{
+    struct agent_bed bed;
+    struct agent *agent;
+
+    agent_bed_start(&bed, REGISTRY_BIND_LOOPBACK);
+    agent = agent_bed_add(&bed, "home", 0);
+    member_drain(bed.members[0]);
+    cr_expect_eq(agent_bed_claim(agent, "localhost"), ERR_SHUTDOWN);
+    cr_expect_null(bed.registry->ports);
+    agent_bed_end(&bed);
+}
+
 /* Members stop one after the other, with mail to each other still on its way
  * when the last has stopped. */
 Test(agentport, one_that_is_on_its_way_at_the_end_is_closed)

@@ -320,6 +320,8 @@ judge(const struct agent *agent, const struct sshlink_asked *asked)
 
     if (!is_word(asked->address))
         return ERR_MALFORMED;
+    if (agent->member->drains)
+        return ERR_SHUTDOWN; /* nobody would accept */
     if (!config->ops->may_listen(config->arg, agent->grant, asked->address,
                                  asked->port) ||
         (asked->port > 0 && asked->port < PORT_PRIVILEGED && geteuid() != 0))
