@@ -10,7 +10,7 @@ from gateway import Client, Gateway, agent, ssh_words
 from harness import (SANITIZED, Failed, check, equal, free_port, scaled,
                      wait_until)
 from mux import string
-from origins import Echo, Hold, Sink, Source
+from origins import Echo, Hold, Resetter, Server, Sink, Source, reset
 from raw import (ADJUST, CLOSE, CONFIRMED, DATA, EOF, EXTENDED, GLOBAL, NO,
                  OPEN, REFUSED, REQUEST, YES, Raw)
 from test_gateway_login import WHOLE, well
@@ -49,6 +49,32 @@ def test_thousands_of_opens(t):
     check_echo(through(t, proxy, echo))
     raw.end()
     wait_until(lambda: not echo.socks or len(echo.socks) <= 2, "their ends")
+    well(t, gateway)
+
+
+class Cutter(Server):
+    """Resets who comes."""
+
+    def serve(self, sock):
+        reset(sock)
+
+
+def test_data_behind_our_close(t):
+    """It was on its way; no window is given for it, as the channel may be
+    another by then, and dropbear knows none."""
+    gateway = Gateway(t)
+    raw = Raw(t, gateway)
+    for target, first in ((t.server(Cutter), b""), (t.server(Resetter), b"x")):
+        peer = raw.open(7, "127.0.0.1", target.port)
+        if first:
+            raw.send(DATA, peer, string(first))
+        raw.next(CLOSE, channel=7)
+        raw.packets.clear()
+        raw.send_all([(DATA, peer, string(bytes(30000)))] * 2)
+        raw.rest()
+        equal([body.kind for body in raw.packets], [], "packets behind it")
+        raw.send(CLOSE, peer)
+        raw.rest()
     well(t, gateway)
 
 

@@ -9,7 +9,8 @@ from origins import Echo, Http, Refused, Sink, Source
 from sshd import Dropbear, Sshd
 from test_programs import fetch
 from test_ssh_basic import in_threads
-from wire import (check_echo, open_socks5, refusal, take_all, through)
+from wire import (check_echo, open_socks5, refusal, take, take_all,
+                  through)
 
 NAMESPACE = True
 
@@ -47,6 +48,28 @@ def test_forwarding_switched_off(t):
     equal(refusal(t, proxy, "127.0.0.1", echo.port), 2, "reply")
     proxy.wait_line("AllowTcpForwarding")
     equal(echo.accepted, 0, "connections made")
+
+
+def leave_downloads(t, proxy, source, count=60):
+    """Clients that leave at any moment, the first ones before any byte."""
+    for turn in range(count):
+        sock = through(t, proxy, source)
+        if turn >= count / 2:
+            take(sock, turn * 40000)
+        sock.close()
+
+
+def test_downloads_left_in_the_middle(t):
+    """Of a channel that we closed dropbear hears no more: it ends the
+    connection of who speaks of one that it does not know."""
+    source = t.server(Source, bytes(8 * MEGABYTE))
+    echo = t.server(Echo)
+    proxy = ssh_socks(t, Dropbear(t), "--connections", "1")
+    kept = through(t, proxy, echo)
+    leave_downloads(t, proxy, source)
+    check_echo(kept)
+    equal([line for line in proxy.lines() if " lost: " in line], [],
+          "links that were lost")
 
 
 def test_downloads_and_uploads(t):

@@ -118,6 +118,7 @@ send_close(struct sshchan *chan)
 {
     struct sshlink *link = chan->link;
 
+    sshchan_fill_window(chan);
     chan->sent_close = ssh_channel_close(chan->channel) == SSH_OK;
     if (!chan->sent_close && !ssh_is_connected(link->session))
         sshlink_fail(link, ERR_PROTOCOL, "%s", ssh_get_error(link->session));

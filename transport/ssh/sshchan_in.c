@@ -19,6 +19,7 @@
 /* What all channels of one that has logged in may have here unread: 200 of them
  * that stall. */
 #define HELD_MAX_BYTES (256u * 1024 * 1024)
+
 /* --- libssh's callbacks: they note, and act later ------------------------- */
 
 /* Writes what has come into the sink: a socket's stream, whose calls reach
@@ -54,7 +55,7 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
 
     (void)session;
     (void)channel;
-    if (is_stderr || chan->phase == SSHCHAN_CLOSING)
+    if (is_stderr)
         return (int)len;
     /* What comes behind the end is nobody's (RFC 4254 5.3); what was offered
      * before, and is offered with it again, is not. */
@@ -63,7 +64,7 @@ on_data(ssh_session session, ssh_channel channel, void *bytes, uint32_t len,
     if (sshend_lacks_memory(chan->link)) /* something before it is missing */
         return 0;
     SSHLINK_COUNT(chan->link, in, came);
-    went = pour_out(chan, bytes, len);
+    went = pour_out(chan, bytes, len); /* after our close there is no sink */
     set_buffered(chan, len - went);
     if (chan->buffered > BUFFERED_MAX_BYTES + chan->most_extra ||
         (chan->link->serves && chan->link->held > HELD_MAX_BYTES))
@@ -166,6 +167,25 @@ sshchan_grow(struct sshchan *chan, size_t drained)
      * room for so much. */
     if (room)
         ssh_channel_read_timeout(chan->channel, room, size, 0, 0);
+}
+
+/* libssh asks for more when what comes leaves less than half of its window to
+ * the peer, behind our close, too. The peer may have forgotten the channel by
+ * then: dropbear ends the connection for that, and where the number has been
+ * given anew it is another one that grows. So it asks before the close at the
+ * latest, and what comes behind that stays where libssh holds it, which counts
+ * as room that is left. */
+void
+sshchan_fill_window(struct sshchan *chan)
+{
+    void *room;
+
+    if (chan->has_eof || chan->has_close || chan->buffered > 0)
+        return;
+    room = window_room(chan->link);
+    if (room)
+        ssh_channel_read_timeout(chan->channel, room, SSHWINDOW_FLOOR / 2, 0,
+                                 0);
 }
 
 /* --- reading -------------------------------------------------------------- */

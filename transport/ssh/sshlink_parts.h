@@ -268,6 +268,10 @@ void sshchan_set_callbacks(struct sshchan *chan);
  * the window that is due. */
 void sshchan_grow(struct sshchan *chan, size_t drained);
 
+/* It is about to be closed: gives the peer enough of a window that libssh has
+ * none to give behind the close. */
+void sshchan_fill_window(struct sshchan *chan);
+
 /* The session is about to go: takes what libssh holds. */
 void sshchan_rescue(struct sshchan *chan);
 
