@@ -188,8 +188,7 @@ mistake(struct backdial *each, enum err err)
                 err_text(err));
     note_other(each, CLAIM_FIXED, WRONG_SECONDS);
     leave(each);
-    /* To wait is of no use then. */
-    if (registry_is_deaf(each->member->registry, each->name))
+    if (has_only_fixed(each))
         end_later(each, ERR_TRANSPORT_DOWN);
     else
         wait_again(each);
