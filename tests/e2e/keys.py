@@ -1,12 +1,15 @@
 """Keys of the tests' own and certificates for them, and what answers for keys:
 ssh-agent, and scripts for SSH_ASKPASS. Nothing of the user's own is touched."""
 import fcntl
+import itertools
 import os
 import subprocess
 
 import harness
 from harness import wait_until
 from mux import refuses
+
+NUMBERS = itertools.count()  # of what each has files of its own for
 
 
 # --- files --------------------------------------------------------------------
@@ -93,7 +96,7 @@ class Askpass:
     it was asked."""
 
     def __init__(self, test, *answers):
-        name = f"askpass{len(test.undo)}"
+        name = f"askpass{next(NUMBERS)}"
         self.asked_path = test.file(name + ".asked", "")
         answers_path = test.file(name + ".answers",
                                  "".join(f"{text}\n" for text in answers))

@@ -119,42 +119,39 @@ def test_requests_without_end(t):
                20)
 
 
-def test_malformed_packets(t):
-    """Cut short, too long, of numbers that are not there: the session may
-    end, nobody else's does."""
+LONG = string(b"x" * 200000)
+DIRECT = OPEN, string("direct-tcpip"), 1, 1 << 20, 1 << 15
+FORWARD = GLOBAL, string("tcpip-forward"), True
+MALFORMED_OPENS = (
+    (OPEN,), (OPEN, b"\0\0"), (OPEN, string("direct-tcpip")),
+    (OPEN, string("direct-tcpip"), 1, 2, 3, WHOLE),
+    (*DIRECT, LONG, 80, string("x"), 1), (OPEN, WHOLE, b"x" * 100),
+    (*DIRECT, string("127.0.0.1"), 1 << 16, string("x"), 1),
+    (*DIRECT, string("a\0b"), 80, string("x"), 1),
+    (*DIRECT, string(""), 0, string(""), 0))
+MALFORMED_FOR_CHANNELS = (
+    (DATA, 7, string("x")), (DATA, WHOLE, string("x")), (DATA,),
+    (DATA, 0, b"x" * 300000), (ADJUST, 7, 7), (ADJUST, WHOLE, WHOLE),
+    (ADJUST,), (EOF, 7), (CLOSE, 7), (CLOSE,), (CONFIRMED, 7, 7, 7, 7),
+    (CONFIRMED,), (REFUSED, 7, 1, string("x"), string("")),
+    (REQUEST, 7, string("exec"), True), (REQUEST,))
+MALFORMED_OTHERS = (
+    (GLOBAL,), (GLOBAL, WHOLE), (GLOBAL, string("x")), FORWARD,
+    (*FORWARD, string("localhost")), (*FORWARD, string("localhost"), 1 << 16),
+    (*FORWARD, string("localhost"), WHOLE), (*FORWARD, LONG, 0),
+    (GLOBAL, string("cancel-tcpip-forward"), True), (YES,), (NO,), (YES, 7),
+    (99, 7), (100, WHOLE), (79,), (101,), (127, b"x" * 99),
+    (5, string("ssh-userauth")), (50, string("root")), (30, b"x"),
+    (20, bytes(500)), (21,), (1, 2, string("bye"), string("")))
+
+
+def malformed(t, packets):
+    """The session may end, nobody else's does."""
     echo = t.server(Echo)
     gateway = Gateway(t)
     proxy = dynamic(t, gateway, name="other")
     keeps = through(t, proxy, echo)
-    long = string(b"x" * 200000)
-    for packet in (
-            (OPEN,), (OPEN, b"\0\0"), (OPEN, string("direct-tcpip")),
-            (OPEN, string("direct-tcpip"), 1, 2, 3, WHOLE),
-            (OPEN, string("direct-tcpip"), 1, 1 << 20, 1 << 15, long, 80,
-             string("x"), 1), (OPEN, WHOLE, b"x" * 100),
-            (OPEN, string("direct-tcpip"), 1, 1 << 20, 1 << 15,
-             string("127.0.0.1"), 1 << 16, string("x"), 1),
-            (OPEN, string("direct-tcpip"), 1, 1 << 20, 1 << 15,
-             string("a\0b"), 80, string("x"), 1),
-            (OPEN, string("direct-tcpip"), 1, 1 << 20, 1 << 15, string(""),
-             0, string(""), 0),
-            (DATA, 7, string("x")), (DATA, WHOLE, string("x")), (DATA,),
-            (ADJUST, 7, 7), (ADJUST, WHOLE, WHOLE), (ADJUST,), (EOF, 7),
-            (CLOSE, 7), (CLOSE,), (CONFIRMED, 7, 7, 7, 7), (CONFIRMED,),
-            (REFUSED, 7, 1, string("x"), string("")), (REQUEST, 7,
-                                                      string("exec"), True),
-            (REQUEST,), (GLOBAL,), (GLOBAL, WHOLE), (GLOBAL, string("x")),
-            (GLOBAL, string("tcpip-forward"), True),
-            (GLOBAL, string("tcpip-forward"), True, string("localhost")),
-            (GLOBAL, string("tcpip-forward"), True, string("localhost"),
-             1 << 16), (GLOBAL, string("tcpip-forward"), True,
-                        string("localhost"), WHOLE),
-            (GLOBAL, string("tcpip-forward"), True, long, 0),
-            (GLOBAL, string("cancel-tcpip-forward"), True), (YES,), (NO,),
-            (YES, 7), (99, 7), (100, WHOLE), (79,), (101,), (127, b"x" * 99),
-            (5, string("ssh-userauth")), (50, string("root")), (30, b"x"),
-            (20, bytes(500)), (21,), (1, 2, string("bye"), string("")),
-            (DATA, 0, b"x" * 300000)):
+    for packet in packets:
         raw = Raw(t, gateway)
         raw.send(*packet)
         raw.send(GLOBAL, string("keepalive@openssh.com"), True)
@@ -165,6 +162,20 @@ def test_malformed_packets(t):
         raw.end()
     check_echo(keeps)
     well(t, gateway)
+
+
+def test_malformed_opens(t):
+    """Cut short, too long, of ports that are none."""
+    malformed(t, MALFORMED_OPENS)
+
+
+def test_malformed_packets_for_channels(t):
+    """Of channels that are not there, and cut short."""
+    malformed(t, MALFORMED_FOR_CHANNELS)
+
+
+def test_malformed_others(t):
+    malformed(t, MALFORMED_OTHERS)
 
 
 # --- windows ------------------------------------------------------------------

@@ -8,6 +8,7 @@ import time
 from faults import Cut, slow_names
 from harness import check, equal, free_port, matches, wait_until
 from keys import Agent, Askpass, make_key
+from mux import refuses
 from origins import Echo
 from processes import alive
 from sshd import Dropbear, Odd, Sshd
@@ -105,7 +106,7 @@ def test_odd_with_a_unix_socket(t):
     near = t.tmp("near")
     t.program(["ssh", "-N", "-L", f"{near}:{t.tmp('far')}", *server.args()],
               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: os.path.exists(near), "ssh's listener")
+    wait_until(lambda: not refuses(t, near), "ssh's listener")
     check_echo(t.socket(near))
 
 

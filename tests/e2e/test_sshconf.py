@@ -253,11 +253,11 @@ Match localnetwork 192.0.2.0/24,2001:db8::/32
     User elsewhere
 Match version OpenSSH_10.*
     BatchMode yes
-Match sessiontype none command ""
+Match sessiontype none
     Compression yes
 Match host=host
     BindAddress 192.0.2.9
-""".replace(' command ""', ""))
+""")
     _, text, _ = run(t, CULVERT, "-F", path, "host")
     got = values(text, SAME + ("tag",))
     equal([got[word][0] for word in ("port", "tag", "batchmode", "compression",
