@@ -278,3 +278,14 @@ def test_who_stands_still_goes(t):
     good.send(DATA, peer, string("x"))
     equal(good.take(1, 1), b"x", "echo")
     equal(quiet.process.poll(), None, "status of who says little")
+
+
+def test_slow_exchanges(t):
+    """Groups that take us long are not offered; the one of old clients is."""
+    gateway = Gateway(t)
+    for name in ("diffie-hellman-group16-sha512",
+                 "diffie-hellman-group18-sha512",
+                 "diffie-hellman-group-exchange-sha256"):
+        check(not comes_in(t, gateway, "-o", f"KexAlgorithms={name}"), name)
+    for name in ("diffie-hellman-group14-sha256", "ecdh-sha2-nistp521"):
+        check(comes_in(t, gateway, "-o", f"KexAlgorithms={name}"), name)
