@@ -16,6 +16,7 @@ struct fardial {
     /* Copies: the session may go meanwhile. */
     struct target target;
     char agent[TARGET_NAME_MAX + 1];
+    char listened[TARGET_NAME_MAX + 1];
 
     /* The session's side. */
     struct dial *asked;
@@ -226,6 +227,11 @@ fardial_start(struct engine *home, struct engine *far, unsigned way,
     if (dial->agent) {
         snprintf(made->agent, sizeof(made->agent), "%s", dial->agent);
         made->dial.agent = made->agent;
+    }
+    if (dial->listened) {
+        snprintf(made->listened, sizeof(made->listened), "%s", dial->listened);
+        made->dial.listened = made->listened;
+        made->dial.listened_port = dial->listened_port;
     }
     made->dial.client = dial->client;
     made->dial.want_local = dial->want_local;

@@ -45,7 +45,7 @@ def test_forward_and_cancel_local(t):
 def test_forward_and_cancel_unix_sockets(t):
     proxy, path = master(t)
     inner = t.tmp("inner")
-    server = t.server(Echo, inner)
+    t.server(Echo, inner)
     for program in PROGRAMS:
         outer = t.tmp(f"outer-{program}")
         spec = "-L", f"{outer}:{inner}"

@@ -124,7 +124,7 @@ def test_without_any_forward(t):
     """As ssh -N: a link, and a control socket to add to."""
     sshd = Sshd(t)
     path = t.tmp("control")
-    proxy = starts(t, "-M", "-S", path, *sshd.args())
+    starts(t, "-M", "-S", path, *sshd.args())
     wait_until(lambda: os.path.exists(path), "the control socket")
     asked = done(ask(t, "culvert", "forward", path, "-D", "127.0.0.1:0"))
     check_echo(through(t, at(int(asked.out)), t.server(Echo)))
