@@ -71,7 +71,8 @@ FUZZ := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(FUZZ:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_BIN := $(FUZZ:tests/fuzz/%.c=build/fuzz/%)
 BENCH_BIN := $(patsubst bench/%.c,$(B)/bench/%,$(sort $(wildcard bench/*.c)))
-ALL_C := $(SRC) $(HEADERS) $(UNIT) $(TSAN_SRC) $(wildcard tests/unit/*.h) \
+ALL_C := $(SRC) $(HEADERS) $(UNIT) $(TSAN_SRC) $(wildcard tests/tsan/*.h) \
+         $(wildcard tests/unit/*.h) \
          $(wildcard tests/fuzz/*.c) $(wildcard tests/tools/*.c) \
          $(wildcard bench/*.c)
 
