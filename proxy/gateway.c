@@ -163,12 +163,15 @@ on_arrived(void *arg, struct sshserver_login *login)
     }
 }
 
+/* Those under way are in nobody's account: strangers, most of them. */
 static bool
-has_room(void *arg)
+has_room(void *arg, unsigned logins)
 {
     struct gateway *gateway = arg;
+
     return limits_have_room(&gateway->shared->limits) &&
-           limits_may_take(&gateway->shared->limits, LIMITS_LOGINS, 1);
+           limits_may_take(&gateway->shared->limits, LIMITS_LOGINS,
+                           logins + 1LL);
 }
 
 /* --- its life ------------------------------------------------------------- */

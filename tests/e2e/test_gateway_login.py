@@ -36,12 +36,7 @@ def well(t, gateway):
 
 def from_source(t, gateway, source):
     """A connection from this address."""
-    sock = socket.socket()
-    sock.settimeout(scaled(10))
-    t.defer(sock.close)
-    sock.bind((source, 0))
-    sock.connect(("127.0.0.1", gateway.port))
-    return sock
+    return t.socket(("127.0.0.1", gateway.port), source=source)
 
 
 def is_ended(sock):

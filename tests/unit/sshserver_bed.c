@@ -116,8 +116,9 @@ on_arrived(void *arg, struct sshserver_login *login)
 }
 
 static bool
-has_room(void *arg)
+has_room(void *arg, unsigned logins)
 {
+    (void)logins;
     return !((struct sshserver_bed *)arg)->full;
 }
 

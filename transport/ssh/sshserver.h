@@ -48,9 +48,10 @@ struct sshserver_config {
     /* Takes the login (sshserver_login_drop, or its parts). Thread: a login
      * loop's. */
     void (*arrived)(void *arg, struct sshserver_login *login);
-    /* Whether there are descriptors for one more; asked before each accept.
-     * Thread: a login loop's. */
-    bool (*has_room)(void *arg);
+    /* Whether there are descriptors for one more, beside those of so many that
+     * are under way or wait; asked before each accept. Thread: a login
+     * loop's. */
+    bool (*has_room)(void *arg, unsigned logins);
     void *arg;
 };
 

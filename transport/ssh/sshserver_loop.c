@@ -69,9 +69,13 @@ static bool
 has_room(struct acceptor *acceptor)
 {
     const struct sshserver_eye *eye = acceptor->owner;
-    const struct sshserver_config *config = &eye->loop->server->config;
+    struct sshserver *server = eye->loop->server;
+    unsigned logins;
 
-    return config->has_room(config->arg);
+    pthread_mutex_lock(&server->lock);
+    logins = server->sources.guests + server->sources.waiting;
+    pthread_mutex_unlock(&server->lock);
+    return server->config.has_room(server->config.arg, logins);
 }
 
 static void
