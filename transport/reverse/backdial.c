@@ -86,6 +86,8 @@ end(struct backdial *each, enum err err)
 
     if (err && each->stream)
         stream_close(each->stream, STREAM_ABORT);
+    else if (each->stream)
+        stream_want(each->stream, 0); /* by us */
     dial->err = err;
     dial->stream = err ? NULL : each->stream;
     dial->state_ = NULL;
