@@ -77,7 +77,7 @@ ALL_C := $(SRC) $(HEADERS) $(UNIT) $(TSAN_SRC) $(wildcard tests/tsan/*.h) \
          $(wildcard bench/*.c)
 
 .PHONY: all program run demo deps-demo check check-variant test-programs asan ubsan tsan \
-        memcheck fuzz soak cover bench bench-programs format format-check tidy \
+        memcheck fuzz soak soak-gateway cover bench bench-programs format format-check tidy \
         lint headers layers man install uninstall deps deps-test deps-clang \
         deps-lint deps-bench clean
 .DEFAULT_GOAL := all
@@ -218,10 +218,11 @@ bench: deps-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all bench-programs
 	@python3 bench/run $(BENCH_ARGS)
 
-# Servers killed, stopped and cut off at random under load; VARIANT=asan too.
-soak: deps-test
+# What it depends on is killed, stopped and cut off at random under load: an SSH
+# server, or the agents and users of a gateway. VARIANT=asan too.
+soak soak-gateway: deps-test
 	@$(MAKE) --no-print-directory -j$(JOBS) program
-	@python3 tests/soak --variant $(VARIANT) $(SECS)
+	@python3 tests/soak $(if $(@:soak=),--gateway) --variant $(VARIANT) $(SECS)
 
 # --- habits -------------------------------------------------------------------
 

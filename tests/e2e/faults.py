@@ -16,10 +16,12 @@ class Cut:
     """A TCP middleman before a server, whose network can be cut: silence()
     lets nothing through any more, either way, and says nothing, as a firewall
     that drops; resume() delivers what was held; reset() ends each connection
-    with a reset; refuse() and accept() close and open its port."""
+    with a reset; refuse() and accept() close and open its port. source: the
+    address that it comes to the server from."""
 
-    def __init__(self, test, server):
+    def __init__(self, test, server, source=""):
         self.server = server
+        self.source = source
         self.port = free_port()
         self.news = threading.Condition()
         self.flows = True
@@ -95,8 +97,9 @@ class Cut:
             client.close()
             return
         try:
-            far = socket.create_connection((self.server.address,
-                                            self.server.port))
+            far = socket.create_connection(
+                (self.server.address, self.server.port),
+                source_address=(self.source, 0))
         except OSError:
             reset(client)
             return
