@@ -38,10 +38,11 @@ explain_prohibited(struct sshlink *link, const char *text)
         return;
     link->was_prohibited = true;
     log_write(LOG_WARN,
-              "%s refuses to forward (%s): see AllowTcpForwarding, PermitOpen "
+              "%s refuses to forward%s%s%s: see AllowTcpForwarding, PermitOpen "
               "and DisableForwarding in its sshd_config, and restrict, "
               "no-port-forwarding and permitopen= in authorized_keys there",
-              sshdest_format(link->dest, name, sizeof(name)), text);
+              sshdest_format(link->dest, name, sizeof(name)), *text ? " (" : "",
+              text, *text ? ")" : "");
 }
 
 void
