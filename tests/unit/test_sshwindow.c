@@ -49,7 +49,7 @@ Test(sshwindow, who_is_paced_is_told_often_on_a_near_path)
     for (unsigned i = 0; i < 100; i++)
         asked += sshwindow_drained(&window, 32 * 1024, 0.0001, PLENTY, now) ==
                  SSHWINDOW_FLOOR;
-    cr_assert_eq(asked, 25);
+    cr_assert_eq(asked, 12);
     cr_assert_eq(sshwindow_extra(&window), 0);
 }
 

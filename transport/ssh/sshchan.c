@@ -34,7 +34,7 @@ sshchan_create(struct sshlink *link)
     if (link->is_down)
         return chan;
     chan->channel = ssh_channel_new(link->session);
-    chan->window.is_paced = link->is_paced;
+    chan->window.is_paced = link->is_libssh;
     sshchan_set_callbacks(chan);
     if (!chan->channel ||
         ssh_set_channel_callbacks(chan->channel, &chan->callbacks) != SSH_OK) {

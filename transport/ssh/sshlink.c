@@ -364,7 +364,7 @@ create(const struct sshlink_config *config)
     link->session_asked = config->session_asked;
     link->session_closed = config->session_closed;
     link->serves = config->serves;
-    link->is_paced = is_of_libssh(config);
+    link->is_libssh = is_of_libssh(config);
     /* It may have asked for something while it logged in. */
     link->has_news = config->serves;
     link->arg = config->arg;

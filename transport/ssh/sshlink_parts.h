@@ -98,7 +98,7 @@ struct sshlink {
                           enum sshlink_request request);
     void (*session_closed)(void *arg, struct stream *stream);
     void *arg;
-    bool is_paced; /* the peer is of libssh, as we are: see sshwindow.h */
+    bool is_libssh; /* the peer is, as we are: see sshwindow.h, sshopen.c */
     bool serves;
 
     ssh_session session; /* NULL once destroyed */

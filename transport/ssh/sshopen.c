@@ -45,6 +45,16 @@ explain_prohibited(struct sshlink *link, const char *text)
               text, *text ? ")" : "");
 }
 
+/* libssh can refuse a channel in one way alone, as prohibited and without a
+ * text, whatever it is that went wrong: a culvert's gateway too. */
+static enum err
+outcome(const struct sshlink *link, uint32_t reason, const char *text)
+{
+    if (link->is_libssh && reason == SSHREASON_PROHIBITED && !*text)
+        return ERR_REMOTE_FAILED;
+    return sshreason_err(reason, text);
+}
+
 void
 sshopen_note(struct sshlink *link, const char *line)
 {
@@ -61,7 +71,7 @@ sshopen_note(struct sshlink *link, const char *line)
     if (!chan)
         return;
     /* Only noted: this is inside of libssh. The task that tells comes later. */
-    settle(chan, sshreason_err(reason, text));
+    settle(chan, outcome(link, reason, text));
     if (chan->err == ERR_PROHIBITED && !link->serves)
         explain_prohibited(link, text);
 }

@@ -3,8 +3,9 @@
 #include "transport/ssh/sshpace.h"
 
 /* On a near path, who is paced is told each time that so much has been used: a
- * packet for four of bulk's. */
-#define NEAR_BYTES (128u * 1024)
+ * packet for eight of bulk's. Half of it would have small ones wait half as
+ * long, and cost bulk a quarter of its rate (bench/RESULTS.md). */
+#define NEAR_BYTES (256u * 1024)
 
 /* "About one round trip": what is between the round trip's shortest time and
  * the time with a queue on the way. */
