@@ -195,13 +195,10 @@ const char *
 log_word(struct log_word *word, const char *value)
 {
     static const char cut[] = "...";
-    struct log_event event;
+    struct log_event event = {.format = LOG_TEXT};
 
-    event.format = LOG_TEXT;
-    event.len = 0;
-    event.full = false;
     if (is_plain(value))
-        event_puts(&event, value);
+        event_put(&event, value, strnlen(value, sizeof(word->text)));
     else
         event_put_quoted(&event, value);
     if (event.full || event.len >= sizeof(word->text)) {
