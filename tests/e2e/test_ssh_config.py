@@ -39,7 +39,7 @@ def test_no_forward_is_needed(t):
     control = t.tmp(f"box-{server.user}")
     wait_until(lambda: os.path.exists(control), "the control socket")
     equal(len(server.sessions()), 1, "sessions")
-    matches(f"culvert: reading {path}", proxy.text())
+    proxy.wait_line(f"culvert: reading {path}")
     proxy.stop()
 
 
