@@ -247,8 +247,10 @@ def test_gateway_is_announced(t):
              t.file("authorized", KEY, 0o600))
     for args in (("--gateway", "0"), ("--gateway", "*:0")):
         proxy = t.culvert(*args, *files, listeners=2)
-        ports = [matches(rf"^culvert: listening on {host}:(\d+) \(gateway\)$",
-                         proxy.text())[1] for host in (r"0\.0\.0\.0", r"\[::\]")]
+        ports = []
+        for host in (r"0\.0\.0\.0", r"\[::\]"):
+            ready = rf"^culvert: listening on {host}:(\d+) \(gateway\)$"
+            ports.append(matches(ready, proxy.wait_line(ready))[1])
         equal(ports[0], ports[1], "the ports of both families")
         for host in BOTH:
             t.socket((host, int(ports[0])))

@@ -1,7 +1,7 @@
 """A server that is known by ssh's configuration alone."""
 import os
 
-from harness import equal, matches, wait_until
+from harness import equal, wait_until
 from origins import Echo
 from sshd import Sshd
 from wire import check_echo, open_socks5, through
