@@ -70,15 +70,15 @@ def test_questions_of_several_rounds(t):
     server = Odd(t, user="alice", kbdint={"alice": [
         ["Welcome", "Read\x07 this", [["Password: ", False]], ["secret"]],
         ["", "", [["Town: ", True], ["Code\x1b[1m: ", False]],
-         ["Trier", "4711"]],
+         ["Trier", "sesame"]],
         ["", "", [], []]]})
-    askpass = Askpass(t, "secret", "Trier", "4711")
+    askpass = Askpass(t, "secret", "Trier", "sesame")
     proxy = works(t, *args_of(server), env=askpass.env)
     equal(askpass.asked(),
           ["(alice@127.0.0.1) Password: ", "(alice@127.0.0.1) Town: ",
            "(alice@127.0.0.1) Code?[1m: "], "questions")
     matches(r"Read\? this", proxy.text(), "the server's words")
-    check("secret" not in proxy.text() and "4711" not in proxy.text(),
+    check("secret" not in proxy.text() and "sesame" not in proxy.text(),
           "an answer is in the log")
 
 
