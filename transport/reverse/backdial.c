@@ -485,18 +485,16 @@ backdial_look(struct agent *agent)
         if (is_mute(each, now) &&
             registry_has_other(agent->registry, each->name, each->claim)) {
             note_other(each, CLAIM_SILENT, SILENT_SECONDS);
-            leave(each);
-            wait_again(each);
+        } else if (is_stuck(each, now)) {
+            if (!atomic_exchange(&agent->is_suspect, true))
+                agent->suspected = now;
+            if (find_agent(each, &claim, &is_here) == agent)
+                continue;
+        } else {
             continue;
         }
-        if (!is_stuck(each, now))
-            continue;
-        if (!atomic_exchange(&agent->is_suspect, true))
-            agent->suspected = now;
-        if (find_agent(each, &claim, &is_here) != agent) {
-            leave(each);
-            wait_again(each);
-        }
+        leave(each);
+        wait_again(each);
     }
     return agent->dials || atomic_load(&agent->is_suspect);
 }
